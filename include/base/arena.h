@@ -1,0 +1,52 @@
+/*
+ * arena.h - bump allocation for things that die together: a run, a snapshot, a file being
+ * read.
+ *
+ * Nothing in an arena is freed singly. Chunks of freed arenas are kept (a bounded number)
+ * for the next ones, so that a run usually costs no call of malloc.
+ */
+#ifndef VOLLEY_BASE_ARENA_H
+#define VOLLEY_BASE_ARENA_H
+
+#include <stddef.h>
+
+#include "base/macros.h"
+#include "base/text.h"
+
+struct arena;
+
+/* An empty arena; the caller frees it. */
+struct arena *arena_new(void);
+
+/* Frees the arena and all that was allocated in it. NULL is allowed. */
+void arena_free(struct arena *arena);
+
+/* Uninitialised bytes, aligned for any type; live as long as the arena. Never NULL. */
+void *arena_alloc(struct arena *arena, size_t size);
+
+/* count * size zeroed bytes. */
+void *arena_zalloc(struct arena *arena, size_t count, size_t size);
+
+/*
+ * Makes the block, old_size bytes, new_size bytes long: in place when it is the newest
+ * allocation and fits, else as a copy (the old bytes stay in the arena). A smaller size
+ * gives the newest allocation's end back. A NULL block of 0 bytes is a new one.
+ */
+void *arena_grow(struct arena *arena, void *block, size_t old_size, size_t new_size);
+
+/* A copy of the slice, with a NUL behind it that len does not count. */
+struct text arena_text(struct arena *arena, struct text t);
+
+/* printf into the arena, NUL-terminated. */
+char *arena_printf(struct arena *arena, const char *format, ...) printf_like(2, 3);
+
+/* Bytes that the arena holds from the system, used or not. */
+size_t arena_size(const struct arena *arena);
+
+/* Sum of arena_size over all living arenas of the process. */
+size_t arena_total(void);
+
+/* Gives the kept chunks back to the system (at the end, so that leak reports are empty). */
+void arena_drop_cache(void);
+
+#endif
