@@ -1,0 +1,127 @@
+/*
+ * http_server.h - HTTP/1.1 and 1.0 ingress: bytes to requests, replies to bytes.
+ *
+ * Strict where RFC 9112 leaves room for smuggling, bounded everywhere. A request lives in
+ * an arena of its own that its handler may take over, so that a payload is never copied
+ * again.
+ */
+#ifndef VOLLEY_NET_HTTP_SERVER_H
+#define VOLLEY_NET_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/macros.h"
+#include "base/text.h"
+#include "loop/loop.h"
+#include "net/http1.h"
+
+struct http_request {
+	struct arena *arena; /* holds everything below; see http_take_arena() */
+	struct text method;  /* "POST" */
+	struct text path;    /* percent-decoded once, without the query */
+	const struct http_header *headers;
+	size_t header_count;
+	struct text body; /* complete in on_request(); empty in on_head() */
+	bool has_length;  /* Content-Length was given; body_length says what */
+	uint64_t body_length;
+	uint64_t started; /* monotonic ns: when its first byte was parsed */
+	const char
+		*peer; /* for logs; lives as long as the connection, so not after gone() */
+	void *context; /* the handler's; NULL at first */
+};
+
+/*
+ * What the front does with requests. Each request ends with exactly one http_reply(),
+ * during on_head() (a refusal, before any of the body is read), during on_request(), or
+ * later, unless gone() came first.
+ */
+struct http_handler {
+	/* The head is complete and is valid HTTP. Reply here to refuse; else the body is
+	 * read. */
+	void (*on_head)(void *owner, struct http_request *request);
+	/* The body is complete. Not called when on_head() replied. */
+	void (*on_request)(void *owner, struct http_request *request);
+	/*
+	 * No reply is wanted any more: the client left, or the server itself refused after
+	 * on_head() (slow, malformed or too large a body). Nothing may be sent, the request
+	 * dies after this call. A request that was refused before on_head() has none.
+	 */
+	void (*gone)(void *owner, struct http_request *request);
+	/*
+	 * The server itself refuses (bad syntax, a limit, a timeout): gives the body and
+	 * content type of this status, appended to the arena.
+	 */
+	struct text (*error_body)(void *owner, int status, const char *detail,
+		struct arena *arena, const char **content_type);
+};
+
+struct http_limits {
+	unsigned connections; /* open connections; the longest idle one makes room */
+	size_t body;          /* bytes; more is 413 */
+	size_t head;          /* bytes of request line and headers; more is 431 */
+	unsigned headers;     /* more is 431 */
+	unsigned pipeline;    /* requests of one connection being worked on; reading pauses
+				 there */
+	uint64_t head_timeout, body_timeout, reply_timeout, idle_timeout; /* ns */
+};
+
+struct http_server;
+
+/* Starts without listeners. The handler and limits must live as long. */
+struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
+	const struct http_handler *handler, void *owner);
+
+/*
+ * Opens a listener: "127.0.0.1:8080", "[::]:8080", "localhost:8080", "unix:PATH". False:
+ * reason is in errbuf. Port 0 takes a free one (http_server_port() tells, of the first
+ * listener that has a port). A unix socket's mode follows the umask; a stale one that
+ * nobody listens on is replaced, and http_server_free() removes it.
+ */
+struct errbuf;
+must_check bool http_server_listen(
+	struct http_server *server, const char *address, struct errbuf *errbuf);
+int http_server_port(const struct http_server *server);
+
+/* Stops accepting; idle connections close, others close after their replies. */
+void http_server_drain(struct http_server *server);
+
+/* Connections that are still open. */
+size_t http_server_connections(const struct http_server *server);
+
+/* Closes everything at once. */
+void http_server_free(struct http_server *server);
+
+/* The first header of that name (ASCII case ignored), or NULL. */
+const struct text *http_header(const struct http_request *request, const char *name);
+
+/* How often a header stands in the request. */
+size_t http_header_count(const struct http_request *request, const char *name);
+
+/* One reply. Extra headers are pairs name, value. The body is copied or sent before return.
+ */
+struct http_reply {
+	int status;
+	const char *content_type;  /* NULL: none */
+	const char *(*headers)[2]; /* may be NULL */
+	size_t header_count;
+	struct text body;
+};
+
+/*
+ * Sends the reply (in the order of the connection's requests); the request is dead
+ * afterwards. Its arena is freed unless it was taken over.
+ */
+void http_reply(struct http_request *request, const struct http_reply *reply);
+
+/* Hands the arena to the caller, who frees it; the request itself stays usable until its
+ * reply. */
+struct arena *http_take_arena(struct http_request *request);
+
+/* The standard reason of a status ("Created"); "Unknown" for one that is not in the table.
+ */
+const char *http_reason(int status);
+
+#endif

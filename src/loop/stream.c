@@ -1,0 +1,321 @@
+/*
+ * stream.c - a socket behind a bufferevent whose writes leave once per pass.
+ *
+ * Each write through bufferevent would switch EV_WRITE on and off, two system calls for
+ * every reply. So EV_WRITE stays off, and the flush point writes the output buffer itself
+ * (bufferevent keeps that buffer's front frozen, hence the unfreezing); only what the
+ * kernel did not take is left to bufferevent. Writing at once in stream_write() was
+ * refused: pipelined replies would leave in a packet each.
+ */
+#include "loop/stream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define PEER_SIZE (INET6_ADDRSTRLEN + sizeof("[]:65535"))
+
+struct stream {
+	struct loop *loop;
+	const struct stream_events *events;
+	void *owner;
+	struct bufferevent *bev;
+	struct evbuffer *output;
+	int fd;                   /* -1: closed */
+	struct event *connecting; /* NULL: the connection stands */
+	struct loop_item flush, tell, reap;
+	int error;     /* what tell will say */
+	bool reading;  /* EV_READ is on, or will be once connected */
+	bool at_eof;   /* the peer sends nothing more */
+	bool ended;    /* failed or closed: nothing moves any more */
+	bool shutdown; /* the sending side ends when all has left */
+	char peer[PEER_SIZE];
+};
+
+/* ---- the end ---- */
+
+static void tell_ended(struct loop_item *item)
+{
+	struct stream *stream = container_of(item, struct stream, tell);
+
+	stream->events->ended(stream->owner, stream->error);
+}
+
+/* From now on nothing moves; the owner hears of it at the deliver point. */
+static void fail(struct stream *stream, int error)
+{
+	if (stream->ended)
+		return;
+	stream->ended = true;
+	stream->error = error ? error : ECONNRESET;
+	bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
+	loop_deliver(stream->loop, &stream->tell);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct stream *stream = arg;
+	int error = EVUTIL_SOCKET_ERROR();
+
+	loop_now(stream->loop);
+	if (what & BEV_EVENT_ERROR) {
+		fail(stream, error);
+	} else if (what & BEV_EVENT_EOF) {
+		stream->reading = false;
+		stream->at_eof = true;
+		stream->events->ended(stream->owner, 0);
+	}
+}
+
+/* ---- reading ---- */
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct stream *stream = arg;
+
+	loop_now(stream->loop);
+	stream->events->readable(stream->owner);
+}
+
+void stream_read_enable(struct stream *stream, bool on)
+{
+	if (stream->ended || stream->at_eof || stream->reading == on)
+		return;
+	stream->reading = on;
+	if (stream->connecting)
+		return;
+	if (on)
+		bufferevent_enable(stream->bev, EV_READ);
+	else
+		bufferevent_disable(stream->bev, EV_READ);
+}
+
+struct evbuffer *stream_input(struct stream *stream)
+{
+	return bufferevent_get_input(stream->bev);
+}
+
+/* ---- writing ---- */
+
+static void all_has_left(struct stream *stream)
+{
+	if (stream->shutdown)
+		shutdown(stream->fd, SHUT_WR);
+	if (stream->events->drained)
+		stream->events->drained(stream->owner);
+}
+
+/* bufferevent has written what the kernel did not take in flush_output(). */
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	struct stream *stream = arg;
+
+	loop_now(stream->loop);
+	bufferevent_disable(bev, EV_WRITE);
+	all_has_left(stream);
+}
+
+static void flush_output(struct loop_item *item)
+{
+	struct stream *stream = container_of(item, struct stream, flush);
+	int written, error;
+
+	if (stream->ended || stream->connecting ||
+		(bufferevent_get_enabled(stream->bev) & EV_WRITE))
+		return;
+	if (evbuffer_get_length(stream->output) > 0) {
+		evbuffer_unfreeze(stream->output, 1);
+		written = evbuffer_write(stream->output, stream->fd);
+		error = errno;
+		evbuffer_freeze(stream->output, 1);
+		if (written < 0 && error != EAGAIN && error != EINTR) {
+			fail(stream, error);
+			return;
+		}
+	}
+	if (evbuffer_get_length(stream->output) > 0)
+		bufferevent_enable(stream->bev, EV_WRITE);
+	else
+		all_has_left(stream);
+}
+
+struct evbuffer *stream_output(struct stream *stream)
+{
+	return stream->output;
+}
+
+void stream_touch(struct stream *stream)
+{
+	loop_flush(stream->loop, &stream->flush);
+}
+
+void stream_write(struct stream *stream, const void *bytes, size_t len)
+{
+	if (evbuffer_add(stream->output, bytes, len) != 0)
+		mem_exhausted();
+	stream_touch(stream);
+}
+
+size_t stream_pending(const struct stream *stream)
+{
+	return evbuffer_get_length(stream->output);
+}
+
+void stream_shutdown_write(struct stream *stream)
+{
+	if (stream->shutdown)
+		return;
+	stream->shutdown = true;
+	stream_touch(stream);
+}
+
+/* ---- life ---- */
+
+static void reap(struct loop_item *item)
+{
+	struct stream *stream = container_of(item, struct stream, reap);
+
+	bufferevent_free(stream->bev);
+	loop_dispose(stream, sizeof(*stream));
+}
+
+void stream_close(struct stream *stream)
+{
+	if (stream->fd < 0)
+		return;
+	stream->ended = true;
+	bufferevent_setcb(stream->bev, NULL, NULL, NULL, NULL);
+	bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
+	if (stream->connecting)
+		event_free(stream->connecting);
+	stream->connecting = NULL;
+	close(stream->fd);
+	stream->fd = -1;
+	loop_cancel(stream->loop, &stream->flush);
+	loop_cancel(stream->loop, &stream->tell);
+	loop_reap(stream->loop, &stream->reap);
+}
+
+static void format_peer(struct stream *stream, const struct sockaddr *address)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)address;
+
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(stream->peer, PEER_SIZE, "%s:%u", host, ntohs(in->sin_port));
+	} else if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)address;
+
+		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		snprintf(stream->peer, PEER_SIZE, "[%s]:%u", host, ntohs(in6->sin6_port));
+	} else {
+		snprintf(stream->peer, PEER_SIZE, "unix");
+	}
+}
+
+const char *stream_peer(const struct stream *stream)
+{
+	return stream->peer;
+}
+
+/* Replies are whole when they are written: waiting for more (Nagle) only delays them. */
+static void set_nodelay(int fd, const struct sockaddr *address)
+{
+	int on = 1;
+
+	if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static struct stream *stream_new(struct loop *loop, int fd, const struct sockaddr *address,
+	const struct stream_events *events, void *owner)
+{
+	struct stream *stream = mem_zalloc(1, sizeof(*stream));
+
+	stream->loop = loop;
+	stream->fd = fd;
+	stream->events = events;
+	stream->owner = owner;
+	stream->flush.run = flush_output;
+	stream->tell.run = tell_ended;
+	stream->reap.run = reap;
+	stream->reading = true;
+	stream->bev = bufferevent_socket_new(loop_base(loop), fd, 0);
+	if (!stream->bev)
+		mem_exhausted();
+	stream->output = bufferevent_get_output(stream->bev);
+	bufferevent_setcb(stream->bev, on_read, on_written, on_event, stream);
+	bufferevent_disable(stream->bev, EV_WRITE);
+	set_nodelay(fd, address);
+	format_peer(stream, address);
+	return stream;
+}
+
+struct stream *stream_accept(
+	struct loop *loop, int fd, const struct stream_events *events, void *owner)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(address);
+	struct stream *stream;
+
+	(void)getpeername(fd, (struct sockaddr *)&address, &len);
+	stream = stream_new(loop, fd, (struct sockaddr *)&address, events, owner);
+	bufferevent_enable(stream->bev, EV_READ);
+	return stream;
+}
+
+/* ---- connecting ---- */
+
+static void on_connect(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *stream = arg;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	loop_now(stream->loop);
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	event_free(stream->connecting);
+	stream->connecting = NULL;
+	if (error) {
+		fail(stream, error);
+		return;
+	}
+	if (stream->reading)
+		bufferevent_enable(stream->bev, EV_READ);
+	if (stream_pending(stream) > 0 || stream->shutdown)
+		stream_touch(stream);
+	stream->events->connected(stream->owner);
+}
+
+struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
+	socklen_t len, const struct stream_events *events, void *owner)
+{
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct stream *stream;
+
+	if (fd < 0)
+		return NULL;
+	if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return NULL;
+	}
+	stream = stream_new(loop, fd, address, events, owner);
+	stream->connecting = event_new(loop_base(loop), fd, EV_WRITE, on_connect, stream);
+	if (!stream->connecting || event_add(stream->connecting, NULL) != 0)
+		mem_exhausted();
+	return stream;
+}
