@@ -1,0 +1,106 @@
+/*
+ * pg_session.h - one connection's statements on their way: taken, sent in units, answered.
+ *
+ * Shared by pg_client.c (life and death), pg_send.c and pg_receive.c; nobody else's business.
+ */
+#ifndef VOLLEY_NET_PG_SESSION_H
+#define VOLLEY_NET_PG_SESSION_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/macros.h"
+#include "loop/loop.h"
+#include "net/pg_client.h"
+#include "net/pg_connection.h"
+#include "net/pg_statements.h"
+#include "net/pool.h"
+
+struct pg_session;
+
+/* An attempt on a connection. */
+struct pg_entry {
+	struct link link; /* on session.taken or unit.entries */
+	struct pg_session *session;
+	struct pg_unit *unit;         /* that it was sent in; NULL: not sent */
+	struct attempt *attempt;      /* NULL: an orphan, cancelled after it was sent */
+	const struct pg_query *query; /* gone with the attempt */
+	PGresult *result;             /* provisional until the sync */
+	bool repeated;                /* was sent again with its statement prepared anew */
+};
+
+/* What stands before one sync. A unit with an unnamed statement whose types are needed goes
+ * through PARSE, DESCRIBE and EXECUTE. */
+enum pg_unit_kind {
+	PG_UNIT_PREPARE,  /* Parse and Describe of a named statement */
+	PG_UNIT_PARSE,    /* awaits the answer to Parse of an unnamed one */
+	PG_UNIT_DESCRIBE, /* awaits the answer to its Describe */
+	PG_UNIT_EXECUTE,  /* statements */
+	PG_UNIT_DISCARD   /* nobody cares what it answers */
+};
+
+struct pg_unit {
+	struct link link; /* on session.units */
+	enum pg_unit_kind kind;
+	struct list entries;
+	struct link *current;         /* whose results come now; NULL: past the last one */
+	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE */
+	PGresult *description; /* what Describe gave, or an error of the whole unit */
+};
+
+struct pg_session {
+	struct pool_conn pooled;
+	struct loop *loop;
+	const struct pg_client_settings *settings;
+	struct pg_connection *connection;
+	struct loop_item flush, reap;
+	struct loop_timer patience; /* is not restarted for each statement: see pg_send.c */
+	uint64_t sent;              /* monotonic ns: when the newest unit was sent */
+	struct pg_statements statements;
+	struct list taken; /* entries to be sent */
+	struct list units; /* sent, in order */
+};
+
+static inline struct pg_entry *pg_entry_of(struct link *link)
+{
+	return container_of(link, struct pg_entry, link);
+}
+
+/* pg_client.c */
+
+/* Ends an entry that stands on no list, with the result's error or with a message of ours. */
+void pg_entry_fail(struct pg_entry *entry, enum err err, const char *message);
+void pg_entry_fail_result(struct pg_entry *entry, const PGresult *error, enum err err);
+
+/* Ends an entry that stands on no list, by its result: its sync has come. */
+void pg_entry_settle(struct pg_entry *entry);
+
+bool pg_result_is_error(const PGresult *result);
+const char *pg_result_sqlstate(const PGresult *result); /* "" when there is none */
+
+/* The oldest unit that is not answered; NULL: none. */
+struct pg_unit *pg_session_unit(const struct pg_session *session);
+void pg_unit_free(struct pg_session *session, struct pg_unit *unit);
+
+/* Nothing is awaited any more: sends what was taken meanwhile, or is idle. */
+void pg_session_rest(struct pg_session *session);
+
+/* The connection is broken: what was sent is unknown, what was not is retryable. Closes it. */
+void pg_session_lose(struct pg_session *session, const char *message);
+
+/* pg_send.c */
+
+void pg_session_flush(struct loop_item *item);
+void pg_session_patience(struct loop_timer *timer);
+
+/* PG_UNIT_DESCRIBE is answered: binds and sends the statement. False: the connection is dead. */
+must_check bool pg_session_bind_described(struct pg_session *session, struct pg_unit *unit);
+
+/* pg_receive.c */
+
+void pg_session_readable(void *owner);
+
+#endif

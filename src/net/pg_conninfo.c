@@ -1,0 +1,365 @@
+/*
+ * pg_conninfo.c - an account's connection string for PostgreSQL, checked and completed at
+ * load.
+ *
+ * libpq fills what a string leaves out from the environment and from files, and looks host
+ * names up; each of these can block or surprise a daemon. So the string is taken apart by
+ * libpq's own parser and written anew with every such parameter in it. An empty value
+ * counts as given in a connection string (but not in PQconnectStartParams' arrays, which is
+ * why there are none here).
+ *
+ * Refused: clearing the environment instead, since account files may refer to PGPASSWORD
+ * and the like at a later reload.
+ */
+#include "net/pg_conninfo.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+
+enum { CONNINFO_MAX = 64 * 1024, HOSTS_MAX = 32 };
+
+/* What is sent when the url does not say; "" keeps the environment out. */
+static const struct {
+	const char *keyword, *value;
+} defaults[] = {
+	{ "password", "" },
+	{ "requirepeer", "" },
+	{ "passfile", "/dev/null/none" }, /* cannot exist: ~/.pgpass is not read */
+	{ "application_name", "volley" },
+	{ "gssencmode", "disable" },
+	{ "channel_binding", "prefer" },
+	{ "target_session_attrs", "any" },
+};
+
+/* What is written in a way of its own, or not passed on. */
+static const char *const handled[] = { "host", "hostaddr", "port", "dbname", "user",
+	"options", "sslmode", "client_encoding", "connect_timeout", "service" };
+
+static const char *option_value(const PQconninfoOption *options, const char *keyword)
+{
+	for (const PQconninfoOption *o = options; o->keyword; o++) {
+		if (strcmp(o->keyword, keyword) == 0)
+			return o->val && *o->val ? o->val : NULL;
+	}
+	return NULL;
+}
+
+static void append(struct strbuf *out, const char *keyword, const char *value)
+{
+	strbuf_printf(out, "%s%s='", out->len ? " " : "", keyword);
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			strbuf_char(out, '\\');
+		strbuf_char(out, *value);
+	}
+	strbuf_char(out, '\'');
+}
+
+/* libpq's reason, without what it quotes from the string. */
+static void set_parse_error(struct errbuf *errbuf, const char *reason)
+{
+	char safe[200];
+	size_t len = 0;
+	bool quoted = false;
+
+	for (; reason && *reason && *reason != '\n' && len + 4 < sizeof(safe); reason++) {
+		if (*reason == '"') {
+			quoted = !quoted;
+			safe[len++] = '"';
+			if (quoted)
+				len += (size_t)sprintf(safe + len, "..");
+		} else if (!quoted) {
+			safe[len++] = *reason;
+		}
+	}
+	safe[len] = '\0';
+	errbuf_set(errbuf, "no connection string of libpq: %s", safe);
+}
+
+static bool is_one_of(const char *word, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool check_refused(const PQconninfoOption *options, struct errbuf *errbuf)
+{
+	static const char *const plain[] = { "disable", "allow", "prefer" };
+	const char *sslmode = option_value(options, "sslmode");
+	const char *binding = option_value(options, "channel_binding");
+
+	if (option_value(options, "service")) {
+		errbuf_set(errbuf,
+			"'service' is not served: write its parameters into the url");
+		return false;
+	}
+	if (option_value(options, "passfile")) {
+		errbuf_set(errbuf,
+			"'passfile' is not served: write the password as ${file:path}");
+		return false;
+	}
+	if (option_value(options, "replication")) {
+		errbuf_set(errbuf, "'replication' connections run no statements");
+		return false;
+	}
+	if ((sslmode && !is_one_of(sslmode, plain, array_len(plain))) ||
+		(binding && strcmp(binding, "require") == 0)) {
+		errbuf_set(errbuf, "TLS to PostgreSQL is not served yet (%s=%s)",
+			sslmode ? "sslmode" : "channel_binding",
+			sslmode ? sslmode : binding);
+		return false;
+	}
+	return true;
+}
+
+/* The element at index of a comma-separated list, copied; NULL: the list is shorter. */
+static const char *list_element(struct arena *arena, const char *list, size_t index)
+{
+	while (index-- > 0) {
+		list = strchr(list, ',');
+		if (!list)
+			return NULL;
+		list++;
+	}
+	return arena_text(arena, (struct text){ list, strcspn(list, ",") }).at;
+}
+
+static bool is_address(const char *host)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+	char bare[64];
+	size_t len = strcspn(host, "%"); /* fe80::1%eth0 */
+
+	if (len >= sizeof(bare))
+		return false;
+	memcpy(bare, host, len);
+	bare[len] = '\0';
+	return inet_pton(AF_INET, bare, address) == 1 ||
+	       inet_pton(AF_INET6, bare, address) == 1;
+}
+
+static bool check_port(const char *port, struct errbuf *errbuf)
+{
+	char *end;
+	unsigned long number = strtoul(port, &end, 10);
+
+	if (*port == '\0' || (*end == '\0' && number >= 1 && number <= 65535))
+		return true;
+	errbuf_set(errbuf, "port '%s' is no number from 1 to 65535", port);
+	return false;
+}
+
+/* The three parallel lists that libpq reads; a name that has two addresses stands twice. */
+struct host_lists {
+	struct strbuf host, hostaddr, port;
+	size_t count;
+};
+
+static void add_host(
+	struct host_lists *lists, const char *host, const char *hostaddr, const char *port)
+{
+	const char *comma = lists->count++ ? "," : "";
+
+	strbuf_printf(&lists->host, "%s%s", comma, host);
+	strbuf_printf(&lists->hostaddr, "%s%s", comma, hostaddr);
+	strbuf_printf(&lists->port, "%s%s", comma, port);
+}
+
+static bool expand_host(
+	struct host_lists *lists, const char *host, const char *port, struct errbuf *errbuf)
+{
+	if (strcmp(host, "localhost") == 0) {
+		add_host(lists, host, "127.0.0.1", port);
+		add_host(lists, host, "::1", port);
+	} else if (*host == '\0' || *host == '/' || *host == '@') {
+		add_host(
+			lists, host, "", port); /* a unix socket's folder; empty: libpq's */
+	} else if (is_address(host)) {
+		add_host(lists, host, host, port);
+	} else {
+		errbuf_set(errbuf,
+			"host names are not served yet ('%s'): use an IP address, "
+			"localhost or a "
+			"unix socket's folder",
+			host);
+		return false;
+	}
+	return true;
+}
+
+static bool expand_hosts(struct host_lists *lists, const PQconninfoOption *options,
+	struct arena *arena, struct errbuf *errbuf)
+{
+	const char *hosts = option_value(options, "host");
+	const char *addresses = option_value(options, "hostaddr");
+	const char *ports = option_value(options, "port");
+	const char *names = hosts ? hosts : "";
+
+	for (size_t i = 0; i < HOSTS_MAX; i++) {
+		const char *address = addresses ? list_element(arena, addresses, i) : NULL;
+		const char *host = list_element(arena, names, i);
+		const char *port = list_element(arena, ports ? ports : "", i);
+
+		if (addresses ? !address : !host)
+			break;
+		if (!port) /* one port serves all */
+			port = list_element(arena, ports ? ports : "", 0);
+		if (!check_port(port, errbuf))
+			return false;
+		if (address && *address && is_address(address)) {
+			add_host(lists, host ? host : "", address, port);
+		} else if (address && *address) {
+			errbuf_set(errbuf, "hostaddr '%s' is no IP address", address);
+			return false;
+		} else if (!expand_host(lists, host ? host : "", port, errbuf)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *first_target(const struct host_lists *lists, struct arena *arena)
+{
+	const char *host = list_element(arena, lists->host.data, 0);
+	const char *address = list_element(arena, lists->hostaddr.data, 0);
+	const char *port = list_element(arena, lists->port.data, 0);
+
+	if (!*host)
+		host = *address ? address : "the local socket";
+	return arena_printf(arena, "%s port %s", host, *port ? port : "5432");
+}
+
+static bool append_hosts(struct strbuf *out, const PQconninfoOption *options,
+	struct arena *arena, const char **target, struct errbuf *errbuf)
+{
+	struct host_lists lists = { .count = 0 };
+
+	strbuf_init_arena(&lists.host, arena, CONNINFO_MAX);
+	strbuf_init_arena(&lists.hostaddr, arena, CONNINFO_MAX);
+	strbuf_init_arena(&lists.port, arena, CONNINFO_MAX);
+	if (!expand_hosts(&lists, options, arena, errbuf))
+		return false;
+	strbuf_char(&lists.host, '\0');
+	strbuf_char(&lists.hostaddr, '\0');
+	strbuf_char(&lists.port, '\0');
+	if (lists.host.failed || lists.hostaddr.failed || lists.port.failed) {
+		errbuf_set(errbuf, "the list of hosts is too long");
+		return false;
+	}
+	*target = first_target(&lists, arena);
+	append(out, "host", lists.host.data);
+	append(out, "hostaddr", lists.hostaddr.data);
+	append(out, "port", lists.port.data);
+	return true;
+}
+
+/* The url's own options come last: the server lets the last one win. */
+static void append_session(struct strbuf *out, const PQconninfoOption *options,
+	uint64_t statement_timeout, struct arena *arena)
+{
+	const char *own = option_value(options, "options");
+
+	if (statement_timeout == 0) {
+		append(out, "options", own ? own : "");
+		return;
+	}
+	append(out, "options",
+		arena_printf(arena, "-c statement_timeout=%" PRIu64 " -c TimeZone=UTC%s%s",
+			statement_timeout, own ? " " : "", own ? own : ""));
+}
+
+static const char *user_name(const PQconninfoOption *options, struct arena *arena)
+{
+	const char *user = option_value(options, "user");
+	const struct passwd *self = user ? NULL : getpwuid(geteuid());
+
+	if (!user && !self)
+		return NULL;
+	return arena_text(arena, text_of(user ? user : self->pw_name)).at;
+}
+
+static void append_rest(struct strbuf *out, const PQconninfoOption *options)
+{
+	append(out, "sslmode", "disable");
+	append(out, "client_encoding", "UTF8");
+	for (size_t i = 0; i < array_len(defaults); i++) {
+		if (!option_value(options, defaults[i].keyword))
+			append(out, defaults[i].keyword, defaults[i].value);
+	}
+	for (const PQconninfoOption *o = options; o->keyword; o++) {
+		if (o->val && *o->val &&
+			!is_one_of(o->keyword, handled, array_len(handled)))
+			append(out, o->keyword, o->val);
+	}
+}
+
+static bool complete(const PQconninfoOption *options, uint64_t statement_timeout,
+	struct arena *arena, struct pg_conninfo *out, struct errbuf *errbuf)
+{
+	const char *user = user_name(options, arena);
+	const char *database = option_value(options, "dbname");
+	struct strbuf text;
+
+	if (!check_refused(options, errbuf))
+		return false;
+	if (!user) {
+		errbuf_set(errbuf, "the url names no user");
+		return false;
+	}
+	strbuf_init_arena(&text, arena, CONNINFO_MAX);
+	if (!append_hosts(&text, options, arena, &out->target, errbuf))
+		return false;
+	append(&text, "user", user);
+	append_session(&text, options, statement_timeout, arena);
+	append_rest(&text, options);
+	strbuf_char(&text, '\0');
+	if (text.failed) {
+		errbuf_set(errbuf, "the url is too long");
+		return false;
+	}
+	out->text = text.data;
+	out->database = database ? arena_text(arena, text_of(database)).at : user;
+	return true;
+}
+
+bool pg_conninfo_make(const char *url, uint64_t statement_timeout, struct arena *arena,
+	struct pg_conninfo *out, struct errbuf *errbuf)
+{
+	char *reason = NULL;
+	PQconninfoOption *options = PQconninfoParse(url, &reason);
+	bool made;
+
+	if (!options) {
+		if (!reason)
+			mem_exhausted();
+		set_parse_error(errbuf, reason);
+		PQfreemem(reason);
+		return false;
+	}
+	made = complete(options, statement_timeout, arena, out, errbuf);
+	PQconninfoFree(options);
+	return made;
+}
+
+const char *pg_conninfo_for(
+	const struct pg_conninfo *conninfo, const char *database, struct arena *arena)
+{
+	struct strbuf text;
+
+	strbuf_init_arena(&text, arena, 2 * CONNINFO_MAX);
+	strbuf_string(&text, conninfo->text);
+	append(&text, "dbname", database);
+	strbuf_char(&text, '\0');
+	return text.failed ? conninfo->text : text.data;
+}

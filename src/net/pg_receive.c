@@ -1,0 +1,242 @@
+/*
+ * pg_receive.c - what a session receives: results in the order of its units.
+ *
+ * libpq gives each statement's results with a NULL behind them, and a sync's without one. A
+ * NULL is therefore a separator and never the end. A statement whose plan went stale, or
+ * that the server forgot, is prepared anew and sent again once; nobody sees that.
+ *
+ * Refused: PQgetResult until it gives NULL twice, as is often seen: it would block, and
+ * never ends on a COPY.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/pg_result.h"
+#include "net/pg_session.h"
+
+/* ---- statements that are not valid any more ---- */
+
+/* A changed plan, a forgotten statement, a name that another client of a pooler has taken.
+ */
+static bool is_stale(const PGresult *error)
+{
+	const char *sqlstate = pg_result_sqlstate(error);
+
+	return strcmp(sqlstate, "0A000") == 0 || strcmp(sqlstate, "26000") == 0 ||
+	       strcmp(sqlstate, "42P05") == 0;
+}
+
+/* Other errors of class 42 may come from parameter types that are older than the table. */
+static bool may_be_outdated(const PGresult *error)
+{
+	const char *sqlstate = pg_result_sqlstate(error);
+
+	return strncmp(sqlstate, "42", 2) == 0 && strcmp(sqlstate, "42501") != 0;
+}
+
+static bool was_prepared(const struct pg_entry *entry)
+{
+	return entry->session->settings->prepare && !entry->query->statement->unnamed;
+}
+
+/* Gives the statement up after such an error. Whether the entry goes back to be sent again.
+ */
+static bool repeat(struct pg_entry *entry)
+{
+	struct pg_session *session = entry->session;
+	bool stale = is_stale(entry->result);
+	struct pg_prepared *prepared;
+
+	if (!entry->attempt || !was_prepared(entry))
+		return false;
+	if (!stale && !may_be_outdated(entry->result))
+		return false;
+	prepared = pg_statements_find(&session->statements, entry->query->statement->sql,
+		entry->query->statement->hash);
+	if (prepared)
+		pg_statements_retire(&session->statements, prepared);
+	if (!stale || entry->repeated)
+		return false;
+	PQclear(entry->result);
+	entry->result = NULL;
+	entry->unit = NULL;
+	entry->repeated = true;
+	list_append(&session->taken, &entry->link);
+	return true;
+}
+
+/* ---- the end of a unit ---- */
+
+/* An error at the sync itself (a deferred constraint) has undone all of the unit. */
+static void finish_execute(struct pg_unit *unit)
+{
+	const PGresult *error = unit->description;
+	struct link *link;
+
+	if (error && !pg_result_is_error(error))
+		error = NULL; /* what Describe gave */
+	while ((link = list_take(&unit->entries))) {
+		struct pg_entry *entry = pg_entry_of(link);
+
+		if (entry->result && pg_result_is_error(entry->result)) {
+			if (!repeat(entry))
+				pg_entry_settle(entry);
+		} else if (error) {
+			pg_entry_fail_result(
+				entry, error, pg_result_error(pg_result_sqlstate(error)));
+		} else {
+			pg_entry_settle(entry);
+		}
+	}
+}
+
+/* What waits for a statement fails with its Parse, or has it prepared anew. */
+static void fail_prepare(struct pg_session *session, const struct pg_unit *unit)
+{
+	struct text sql = { unit->prepared->sql, unit->prepared->sql_len };
+	const PGresult *error = unit->description;
+	struct link *link = list_first(&session->taken);
+
+	while (link) {
+		struct pg_entry *entry = pg_entry_of(link);
+
+		link = list_next(&session->taken, link);
+		if (!was_prepared(entry) || !text_equal(entry->query->statement->sql, sql))
+			continue;
+		if (is_stale(error) && !entry->repeated) {
+			entry->repeated = true;
+			continue;
+		}
+		list_remove(&session->taken, &entry->link);
+		pg_entry_fail_result(
+			entry, error, pg_result_error(pg_result_sqlstate(error)));
+	}
+	pg_statements_drop(&session->statements, unit->prepared);
+}
+
+static void finish_prepare(struct pg_session *session, const struct pg_unit *unit)
+{
+	struct pg_parameters *parameters = &unit->prepared->parameters;
+
+	if (!unit->description)
+		return;
+	if (pg_result_is_error(unit->description)) {
+		fail_prepare(session, unit);
+		return;
+	}
+	free(parameters->types);
+	pg_parameters_read(parameters, unit->description);
+}
+
+/* A sync has come: the unit's transaction is over. False: the connection is closed. */
+static bool finish_unit(struct pg_session *session, struct pg_unit *unit)
+{
+	PGconn *pq = pg_connection_handle(session->connection);
+
+	/* With more units on their way libpq only says that it is active. */
+	if (session->units.count == 1 && PQtransactionStatus(pq) != PQTRANS_IDLE) {
+		pg_session_lose(session, "the statement left a transaction open");
+		return false;
+	}
+	if (unit->kind == PG_UNIT_EXECUTE)
+		finish_execute(unit);
+	else if (unit->kind == PG_UNIT_PREPARE)
+		finish_prepare(session, unit);
+	pg_unit_free(session, unit);
+	pg_session_rest(session);
+	return true;
+}
+
+/* ---- results ---- */
+
+/* Keeps what says most: the first error, else the newest. */
+static void keep(PGresult **slot, PGresult *result)
+{
+	if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED ||
+		(*slot && pg_result_is_error(*slot))) {
+		PQclear(result);
+		return;
+	}
+	PQclear(*slot);
+	*slot = result;
+}
+
+static void keep_result(struct pg_unit *unit, PGresult *result)
+{
+	bool error = pg_result_is_error(result);
+
+	if (unit->kind == PG_UNIT_PREPARE)
+		keep(&unit->description, result);
+	else if (unit->kind == PG_UNIT_DESCRIBE && !error)
+		keep(&unit->description, result);
+	else if (unit->kind == PG_UNIT_EXECUTE && !unit->current && error)
+		keep(&unit->description, result);
+	else if (unit->current && (error || unit->kind == PG_UNIT_EXECUTE))
+		keep(&pg_entry_of(unit->current)->result, result);
+	else
+		PQclear(result);
+}
+
+/* One statement's results are complete. False: the connection is closed. */
+static bool next_statement(struct pg_session *session, struct pg_unit *unit)
+{
+	switch (unit->kind) {
+	case PG_UNIT_PARSE:
+		unit->kind = PG_UNIT_DESCRIBE;
+		return true;
+	case PG_UNIT_DESCRIBE:
+		if (pg_session_bind_described(session, unit))
+			return true;
+		pg_session_lose(session, "the statement could not be sent");
+		return false;
+	case PG_UNIT_EXECUTE:
+		if (unit->current)
+			unit->current = list_next(&unit->entries, unit->current);
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* False: the connection is closed. */
+static bool take_result(struct pg_session *session, PGresult *result)
+{
+	struct pg_unit *unit = pg_session_unit(session);
+
+	if (!result)
+		return next_statement(session, unit);
+	switch (PQresultStatus(result)) {
+	case PGRES_PIPELINE_SYNC:
+		PQclear(result);
+		return finish_unit(session, unit);
+	case PGRES_COPY_IN:
+	case PGRES_COPY_OUT:
+	case PGRES_COPY_BOTH:
+		PQclear(result);
+		pg_session_lose(session, "the statement began a COPY, which is not served");
+		return false;
+	default:
+		keep_result(unit, result);
+		return true;
+	}
+}
+
+void pg_session_readable(void *owner)
+{
+	struct pg_session *session = owner;
+	PGconn *pq = pg_connection_handle(session->connection);
+	unsigned nulls = 0;
+
+	/* PQisBusy comes first: with nothing awaited it still reads the notices. */
+	while (!PQisBusy(pq) && !list_empty(&session->units)) {
+		PGresult *result = PQgetResult(pq);
+
+		nulls = result ? 0 : nulls + 1;
+		if (nulls > 2) {
+			pg_session_lose(session, "the server's answers are out of step");
+			return;
+		}
+		if (!take_result(session, result))
+			return;
+	}
+}

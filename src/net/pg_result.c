@@ -1,0 +1,227 @@
+/*
+ * pg_result.c - what PostgreSQL answered, as an outcome.
+ *
+ * Numbers keep the digits that the server printed; what JSON has no notation for (NaN,
+ * infinity, json that our strict parser refuses) stays text. Refused: leaving out `rows`
+ * when a statement returns none of them: a result set of no rows is still one.
+ */
+#include "net/pg_result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "value/decimal.h"
+#include "value/json.h"
+
+enum {
+	TYPE_BOOL = 16,
+	TYPE_INT8 = 20,
+	TYPE_INT2 = 21,
+	TYPE_INT4 = 23,
+	TYPE_OID = 26,
+	TYPE_JSON = 114,
+	TYPE_FLOAT4 = 700,
+	TYPE_FLOAT8 = 701,
+	TYPE_NUMERIC = 1700,
+	TYPE_JSONB = 3802
+};
+
+/* ---- errors ---- */
+
+/* In order: the first row that the SQLSTATE begins with. */
+static const struct {
+	const char *prefix;
+	enum err err;
+} errors[] = {
+	{ "57014", ERR_PG_CANCELLED },
+	{ "40001", ERR_PG_CONFLICT },
+	{ "40P01", ERR_PG_CONFLICT },
+	{ "55P03", ERR_PG_CONFLICT },
+	{ "57P01", ERR_PG_LOST },
+	{ "57P02", ERR_PG_LOST },
+	{ "08", ERR_PG_LOST },
+	{ "53", ERR_PG_RESOURCES },
+	{ "57", ERR_PG_RESOURCES },
+	{ "58", ERR_PG_RESOURCES },
+	{ "23", ERR_PG_CONSTRAINT },
+	{ "42501", ERR_PG_DENIED },
+	{ "22", ERR_PG_STATEMENT },
+	{ "42", ERR_PG_STATEMENT },
+};
+
+enum err pg_result_error(const char *sqlstate)
+{
+	for (size_t i = 0; i < array_len(errors); i++) {
+		if (strncmp(sqlstate, errors[i].prefix, strlen(errors[i].prefix)) == 0)
+			return errors[i].err;
+	}
+	return ERR_PG_OTHER;
+}
+
+static void append_field(struct strbuf *out, const PGresult *result, int field)
+{
+	const char *text = PQresultErrorField(result, field);
+
+	if (!text || !*text)
+		return;
+	if (out->len)
+		strbuf_char(out, '\n');
+	strbuf_string(out, text);
+}
+
+void pg_result_failure(const PGresult *result, enum err err, const char *account,
+	struct arena *arena, struct outcome *outcome)
+{
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	struct strbuf more;
+
+	strbuf_init_arena(&more, arena, 8 * 1024);
+	append_field(&more, result, PG_DIAG_MESSAGE_DETAIL);
+	append_field(&more, result, PG_DIAG_MESSAGE_HINT);
+	append_field(&more, result, PG_DIAG_CONTEXT);
+	outcome->err = err;
+	outcome->code = err_kind(err)->code;
+	outcome->message = text_of(arena_printf(
+		arena, "%s: %.2000s", account, message ? message : err_kind(err)->text));
+	outcome->detail = arena_text(arena, text_of(sqlstate));
+	outcome->more = strbuf_get(&more);
+	outcome->payload = NULL;
+}
+
+/* ---- rows ---- */
+
+static struct value cell_json(struct text t, struct arena *arena)
+{
+	struct json_error error;
+	const struct value *parsed = json_parse(arena, t, JSON_MAX_DEPTH, &error);
+
+	return parsed ? *parsed : (struct value){ .type = VALUE_STRING, .text = t };
+}
+
+static struct value cell(const PGresult *result, int row, int column, struct arena *arena)
+{
+	struct text t;
+
+	if (PQgetisnull(result, row, column))
+		return value_null;
+	t.at = PQgetvalue(result, row, column);
+	t.len = (size_t)PQgetlength(result, row, column);
+	switch (PQftype(result, column)) {
+	case TYPE_BOOL:
+		return (struct value){ .type = VALUE_BOOLEAN, .boolean = *t.at == 't' };
+	case TYPE_INT8:
+	case TYPE_INT2:
+	case TYPE_INT4:
+	case TYPE_OID:
+	case TYPE_FLOAT4:
+	case TYPE_FLOAT8:
+	case TYPE_NUMERIC:
+		return (struct value){ .type = decimal_valid(t) ? VALUE_NUMBER
+								: VALUE_STRING,
+			.text = arena_text(arena, t) };
+	case TYPE_JSON:
+	case TYPE_JSONB:
+		return cell_json(arena_text(arena, t), arena);
+	default:
+		return (struct value){ .type = VALUE_STRING, .text = arena_text(arena, t) };
+	}
+}
+
+/* Columns to show: of two with one name the last stands, since an object's names are
+ * unique. */
+static size_t pick_columns(const PGresult *result, int *picked)
+{
+	int columns = PQnfields(result);
+	size_t count = 0;
+
+	for (int i = 0; i < columns; i++) {
+		picked[count++] = i;
+		for (int later = i + 1; later < columns; later++) {
+			if (strcmp(PQfname(result, i), PQfname(result, later)) == 0) {
+				count--;
+				break;
+			}
+		}
+	}
+	return count;
+}
+
+static size_t row_bytes(const PGresult *result, int row)
+{
+	size_t bytes = 2;
+
+	for (int column = 0; column < PQnfields(result); column++)
+		bytes += (size_t)PQgetlength(result, row, column) +
+			 strlen(PQfname(result, column)) + 4;
+	return bytes;
+}
+
+static size_t rows_within(const PGresult *result, size_t limit)
+{
+	int rows = PQntuples(result);
+	size_t bytes = 0;
+
+	for (int row = 0; row < rows; row++) {
+		bytes += row_bytes(result, row);
+		if (bytes > limit)
+			return (size_t)row;
+	}
+	return (size_t)rows;
+}
+
+static struct value rows_value(const PGresult *result, size_t count, struct arena *arena)
+{
+	size_t fields = (size_t)PQnfields(result);
+	int *picked = arena_zalloc(arena, fields + 1, sizeof(*picked));
+	size_t columns = pick_columns(result, picked);
+	struct value *rows = arena_zalloc(arena, count + 1, sizeof(*rows));
+	struct text *names = arena_zalloc(arena, columns + 1, sizeof(*names));
+
+	for (size_t i = 0; i < columns; i++)
+		names[i] = arena_text(arena, text_of(PQfname(result, picked[i])));
+	for (size_t row = 0; row < count; row++) {
+		struct member *members = arena_zalloc(arena, columns + 1, sizeof(*members));
+
+		for (size_t i = 0; i < columns; i++) {
+			members[i].name = names[i];
+			members[i].value = cell(result, (int)row, picked[i], arena);
+		}
+		rows[row].type = VALUE_OBJECT;
+		rows[row].object.members = members;
+		rows[row].object.count = columns;
+	}
+	return (struct value){ .type = VALUE_ARRAY, .array = { rows, count } };
+}
+
+void pg_result_success(
+	const PGresult *result, size_t limit, struct arena *arena, struct outcome *outcome)
+{
+	/* PQcmdStatus and PQcmdTuples only lack the const: neither changes the result. */
+	const char *tag = PQcmdStatus((PGresult *)result);
+	const char *count = PQcmdTuples((PGresult *)result);
+	struct member *members = arena_zalloc(arena, 3, sizeof(*members));
+	struct value *payload = arena_zalloc(arena, 1, sizeof(*payload));
+	struct text command = { tag, strcspn(tag, " ") };
+
+	members[0].name = TEXT("command");
+	members[0].value = (struct value){ .type = VALUE_STRING,
+		.text = arena_text(arena, command) };
+	members[1].name = TEXT("rowCount");
+	if (*count)
+		members[1].value = (struct value){ .type = VALUE_NUMBER,
+			.text = arena_text(arena, text_of(count)) };
+	payload->type = VALUE_OBJECT;
+	payload->object.members = members;
+	payload->object.count = 2;
+	if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+		size_t rows = rows_within(result, limit);
+
+		members[2].name = TEXT("rows");
+		members[2].value = rows_value(result, rows, arena);
+		payload->object.count = 3;
+		outcome->truncated = rows < (size_t)PQntuples(result);
+	}
+	outcome->payload = payload;
+}
