@@ -1,0 +1,569 @@
+/*
+ * test_redis.c - templates to commands, urls to endpoints, bytes to replies.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <event2/buffer.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "base/strbuf.h"
+#include "conf/yaml.h"
+#include "net/redis_client.h"
+#include "net/redis_reply.h"
+#include "net/redis_url.h"
+#include "service/redis.h"
+#include "value/json.h"
+#include "value/model.h"
+
+static struct arena *arena;
+
+static int setup(void **state)
+{
+	arena = arena_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	arena_free(arena);
+	arena_drop_cache();
+	return 0;
+}
+
+static const struct node *yaml(const char *text)
+{
+	struct source *source = arena_zalloc(arena, 1, sizeof *source);
+	struct diag *diag = diag_new(arena);
+	const struct node *node;
+
+	source->name = "test.yaml";
+	source->text = text_of(text);
+	node = yaml_parse(source, arena, diag);
+	assert_non_null(node);
+	assert_int_equal(diag_errors(diag), 0);
+	return node;
+}
+
+/* ---- rendering ---- */
+
+static const char model_text[] = "id: String\nname: String\nn: Number\nflag: Boolean\n"
+				 "tags: [String]\naddress: {city: String}\nany: Any\n"
+				 "gone: String\nseconds: Number\nduration: String\n";
+static const char payload_text[] =
+	"{\"id\":\"a b\\r\\nDEL x\",\"name\":\"M\u00fcller\",\"n\":12345678901234567890.10,"
+	"\"flag\":true,\"tags\":[\"x\",\"y\"],\"address\":{\"city\":\"K\"},"
+	"\"any\":{\"a\":1},\"seconds\":1.5,\"duration\":\"2m\"}";
+
+static const struct plan *compile(
+	const char *action, const char *template, struct diag *diag)
+{
+	const struct action_kind *kind = service_action(&service_redis, text_of(action));
+	const struct node *node = yaml(template);
+	struct scope scope = { .specials = true };
+
+	assert_non_null(kind);
+	scope.model = model_compile(yaml(model_text), arena, diag);
+	assert_int_equal(diag_errors(diag), 0);
+	if (!service_check_fields(kind->fields, node, node->place, "the template", diag))
+		return NULL;
+	return service_redis.compile(kind, node, &scope, arena, diag);
+}
+
+static const struct request *render(
+	const char *action, const char *template, size_t max, struct errbuf *errbuf)
+{
+	struct diag *diag = diag_new(arena);
+	const struct plan *plan = compile(action, template, diag);
+	struct values values = { .event_id = TEXT("run-1"),
+		.event_name = TEXT("a.b"),
+		.environment = TEXT("test") };
+	struct json_error error;
+
+	values.payload = json_parse(arena, text_of(payload_text), 64, &error);
+	assert_non_null(values.payload);
+	if (!plan)
+		fail_msg("%s", diag_message(diag, 0)->text);
+	return service_redis.render(plan, &values, max, arena, errbuf);
+}
+
+static void assert_command(const char *action, const char *template, const char *expected)
+{
+	struct errbuf errbuf = { "" };
+	const struct request *request = render(action, template, 4096, &errbuf);
+	struct strbuf out;
+	yajl_gen gen;
+
+	if (!request)
+		fail_msg("%s", errbuf.text);
+	strbuf_init(&out, 4096);
+	gen = json_begin(&out);
+	service_redis.describe(request, gen);
+	json_end(gen);
+	strbuf_char(&out, '\0');
+	assert_string_equal(out.data, expected);
+	strbuf_free(&out);
+}
+
+static void assert_render_fails(
+	const char *action, const char *template, const char *reason)
+{
+	struct errbuf errbuf = { "" };
+
+	assert_null(render(action, template, 4096, &errbuf));
+	if (!strstr(errbuf.text, reason))
+		fail_msg("'%s' lacks '%s'", errbuf.text, reason);
+}
+
+static void assert_load_fails(const char *action, const char *template, const char *reason)
+{
+	struct diag *diag = diag_new(arena);
+
+	assert_null(compile(action, template, diag));
+	assert_true(diag_errors(diag) > 0);
+	if (!strstr(diag_message(diag, 0)->text, reason))
+		fail_msg("'%s' lacks '%s'", diag_message(diag, 0)->text, reason);
+}
+
+static void test_values_land_as_arguments(void **state)
+{
+	assert_command("SET", "{key: \"k:{n}\", value: \"{id}\"}",
+		"{\"command\":[\"SET\",\"k:12345678901234567890.10\",\"a b\\r\\nDEL x\"]}");
+	assert_command(
+		"SET", "{key: k, value: 1.50}", "{\"command\":[\"SET\",\"k\",\"1.50\"]}");
+	assert_command(
+		"SET", "{key: k, value: true}", "{\"command\":[\"SET\",\"k\",\"true\"]}");
+	assert_command("SET", "{key: k, value: \"{flag}\", stringify: false, x-note: 1}",
+		"{\"command\":[\"SET\",\"k\",\"true\"]}");
+	assert_command(
+		"SET", "{key: k, value: \"\"}", "{\"command\":[\"SET\",\"k\",\"\"]}");
+	assert_command("SET", "{key: k, value: \"t {tags.0} {address}\"}",
+		"{\"command\":[\"SET\",\"k\",\"t x {\\\"city\\\":\\\"K\\\"}\"]}");
+	assert_command("SET", "{key: \"{$event.id}\", value: \"{gone|none}\"}",
+		"{\"command\":[\"SET\",\"run-1\",\"none\"]}");
+}
+
+static void test_stringify(void **state)
+{
+	assert_command("SET", "{key: k, value: \"{name}\", stringify: true}",
+		"{\"command\":[\"SET\",\"k\",\"\\\"Müller\\\"\"]}");
+	assert_command("SET", "{key: k, value: null, stringify: true}",
+		"{\"command\":[\"SET\",\"k\",\"null\"]}");
+	assert_command("SET", "{key: k, value: \"{gone}\", stringify: true}",
+		"{\"command\":[\"SET\",\"k\",\"null\"]}");
+	assert_command("SET",
+		"{key: k, value: {a: \"{n}\", b: \"{gone?}\", c: [\"{flag}\"]}, "
+		"stringify: true}",
+		"{\"command\":[\"SET\",\"k\","
+		"\"{\\\"a\\\":12345678901234567890.10,\\\"c\\\":[true]}\"]}");
+}
+
+static void test_other_actions(void **state)
+{
+	assert_command("HSET", "{value: v, field: f, key: k}",
+		"{\"command\":[\"HSET\",\"k\",\"f\",\"v\"]}");
+	assert_command("ZADD", "{key: k, score: \"{seconds}\", member: m}",
+		"{\"command\":[\"ZADD\",\"k\",\"1.5\",\"m\"]}");
+	assert_command("DEL", "{key: k}", "{\"command\":[\"DEL\",\"k\"]}");
+	assert_command("PUBLISH", "{channel: c, value: \"{$payload}\", stringify: true}",
+		"{\"command\":[\"PUBLISH\",\"c\","
+		"\"{\\\"id\\\":\\\"a b\\\\r\\\\nDEL x\\\",\\\"name\\\":\\\"Müller\\\","
+		"\\\"n\\\":12345678901234567890.10,\\\"flag\\\":true,"
+		"\\\"tags\\\":[\\\"x\\\",\\\"y\\\"],\\\"address\\\":{\\\"city\\\":"
+		"\\\"K\\\"},"
+		"\\\"any\\\":{\\\"a\\\":1},\\\"seconds\\\":1.5,\\\"duration\\\":\\\"2m\\\"}"
+		"\"]}");
+}
+
+static void test_ttl(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "90s", "90000" },
+		{ "\"{duration}\"", "120000" },
+		{ "\"{seconds}\"", "1500" },
+		{ "\"{seconds}s\"", NULL }, /* 1.5s is no duration */
+		{ "\"{tags.0}m\"", NULL },
+		{ "\"{gone|3}\"", "3000" },
+		{ "\"{gone|3m}\"", "180000" },
+		{ "\"{gone|0}\"", NULL },
+		{ "\"{gone|-1}\"", NULL },
+		{ "\"{gone|1e300}\"", NULL },
+		{ "\"{flag}\"", NULL },
+		{ "\"{gone}\"", NULL },
+	};
+	char template[128], command[128];
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		snprintf(template, sizeof template, "{key: k, value: v, ttl: %s}",
+			cases[i][0]);
+		if (!cases[i][1]) {
+			assert_render_fails("SET", template, "ttl");
+			continue;
+		}
+		snprintf(command, sizeof command,
+			"{\"command\":[\"SET\",\"k\",\"v\",\"PX\",\"%s\"]}", cases[i][1]);
+		assert_command("SET", template, command);
+	}
+	assert_command("SET", "{key: k, value: v, ttl: \"{gone?}\"}",
+		"{\"command\":[\"SET\",\"k\",\"v\"]}");
+}
+
+static void test_what_cannot_be_rendered(void **state)
+{
+	struct errbuf errbuf;
+
+	assert_render_fails(
+		"SET", "{key: \"{gone}\", value: v}", "wildcard {gone} in key: no value");
+	assert_render_fails(
+		"SET", "{key: \"k:{gone}\", value: v}", "wildcard {gone} in key: no value");
+	assert_render_fails("SET", "{key: k, value: \"{gone?}\"}",
+		"wildcard {gone} in value: no value");
+	assert_render_fails("SET", "{key: k, value: \"{any}\"}", "value");
+	assert_null(render("SET", "{key: k, value: \"{id}\"}", 10, &errbuf));
+	assert_non_null(strstr(errbuf.text, "larger than 10 bytes"));
+}
+
+static void test_what_cannot_be_loaded(void **state)
+{
+	assert_load_fails("SET", "{key: k}", "the template lacks 'value'");
+	assert_load_fails("SET", "{key: k, value: [1]}", "value cannot be");
+	assert_load_fails("SET", "{key: k, value: {a: 1}}", "value cannot be");
+	assert_load_fails("SET", "{key: k, value: null}", "value cannot be null");
+	assert_load_fails("SET", "{key: k, value: \"{address}\"}", "would be an object");
+	assert_load_fails(
+		"SET", "{key: k, value: \"{tags}\"}", "would be an object or array");
+	assert_load_fails("SET", "{key: k, value: \"{$payload}\"}", "would be an object");
+	assert_load_fails("SET", "{key: \"{address}\", value: v}", "would be an object");
+	assert_load_fails("SET", "{key: k, value: \"{nam}\"}", "nam");
+	assert_load_fails(
+		"SET", "{key: k, value: {nam: \"{nam}\"}, stringify: true}", "nam");
+	assert_load_fails("SET", "{key: k, value: v, ttl: 60}", "must be a duration");
+	assert_load_fails("SET", "{key: k, value: v, ttl: 0s}", "must be longer than 0");
+	assert_load_fails(
+		"SET", "{key: k, value: v, stringify: \"{flag}\"}", "takes no wildcard");
+	assert_load_fails("DEL", "{key: k, value: v}", "unknown field 'value'");
+}
+
+static void test_codes(void **state)
+{
+	static const struct value zero = { .type = VALUE_NUMBER, .text = { "0", 1 } };
+	static const struct value one = { .type = VALUE_NUMBER, .text = { "1", 1 } };
+	static const struct {
+		const char *action, *template;
+		int none, some;
+	} cases[] = {
+		{ "SET", "{key: k, value: v}", 201, 201 },
+		{ "SETNX", "{key: k, value: v}", 200, 201 },
+		{ "HSET", "{key: k, field: f, value: v}", 201, 201 },
+		{ "HSETNX", "{key: k, field: f, value: v}", 200, 201 },
+		{ "SADD", "{key: k, value: v}", 200, 201 },
+		{ "SREM", "{key: k, value: v}", 200, 200 },
+		{ "DEL", "{key: k}", 200, 200 },
+		{ "INCR", "{key: k}", 201, 201 },
+		{ "ZADD", "{key: k, score: 1, member: m}", 201, 201 },
+		{ "PUBLISH", "{channel: c, value: v}", 200, 200 },
+	};
+	struct errbuf errbuf;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		/* A request begins with its command. */
+		const struct redis_command *command = (const void *)render(
+			cases[i].action, cases[i].template, 4096, &errbuf);
+
+		assert_int_equal(command->code(&zero), cases[i].none);
+		assert_int_equal(command->code(&one), cases[i].some);
+	}
+}
+
+static void test_error_kinds(void **state)
+{
+	static const struct {
+		const char *text;
+		enum err err;
+	} cases[] = {
+		{ "LOADING Redis is loading the dataset in memory", ERR_REDIS_BUSY },
+		{ "READONLY You can't write against a read only replica.", ERR_REDIS_BUSY },
+		{ "OOM command not allowed", ERR_REDIS_BUSY },
+		{ "MISCONF Redis is configured", ERR_REDIS_BUSY },
+		{ "BUSY Redis is busy running a script", ERR_REDIS_BUSY },
+		{ "BUSYKEY Target key name already exists.", ERR_REDIS_OTHER },
+		{ "NOPERM this user has no permissions", ERR_REDIS_DENIED },
+		{ "NOAUTH Authentication required.", ERR_LOGIN },
+		{ "WRONGPASS invalid username-password pair", ERR_LOGIN },
+		{ "ERR invalid password", ERR_LOGIN },
+		{ "ERR max number of clients reached", ERR_CONNECT },
+		{ "ERR syntax error", ERR_REDIS_OTHER },
+		{ "WRONGTYPE Operation against a key", ERR_REDIS_OTHER },
+		{ "LOADING", ERR_REDIS_BUSY },
+		{ "", ERR_REDIS_OTHER },
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++)
+		assert_int_equal(redis_error_kind(text_of(cases[i].text)), cases[i].err);
+}
+
+/* ---- urls ---- */
+
+static void test_good_urls(void **state)
+{
+	static const struct {
+		const char *url, *name, *username, *password;
+		unsigned long database;
+		unsigned count;
+	} cases[] = {
+		{ "redis://127.0.0.1", "127.0.0.1:6379", "", "", 0, 1 },
+		{ "redis://127.0.0.1:1/", "127.0.0.1:1", "", "", 0, 1 },
+		{ "redis://127.0.0.1:7000/3", "127.0.0.1:7000", "", "", 3, 1 },
+		{ "redis://localhost?db=4", "localhost:6379", "", "", 4, 2 },
+		{ "redis://[::1]:6380/1", "[::1]:6380", "", "", 1, 1 },
+		{ "redis://:pa%40ss@127.0.0.1", "127.0.0.1:6379", "", "pa@ss", 0, 1 },
+		{ "redis://us%3Aer:p@ss@127.0.0.1/2", "127.0.0.1:6379", "us:er", "p@ss", 2,
+			1 },
+		{ "redis://u:p:q@127.0.0.1", "127.0.0.1:6379", "u", "p:q", 0, 1 },
+		{ "unix:/run/r.sock?db=5", "unix:/run/r.sock", "", "", 5, 1 },
+		{ "unix:///run/r.sock", "unix:/run/r.sock", "", "", 0, 1 },
+		{ "unix://u:p@/run/a%20b.sock", "unix:/run/a b.sock", "u", "p", 0, 1 },
+		{ "unix:r.sock", "unix:/project/r.sock", "", "", 0, 1 },
+	};
+	struct redis_endpoint endpoint;
+	struct errbuf errbuf;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		if (!redis_url_parse(
+			    text_of(cases[i].url), "/project", arena, &endpoint, &errbuf))
+			fail_msg("%s: %s", cases[i].url, errbuf.text);
+		assert_string_equal(endpoint.name, cases[i].name);
+		assert_true(text_is(endpoint.username, cases[i].username));
+		assert_true(text_is(endpoint.password, cases[i].password));
+		assert_int_equal(endpoint.database, cases[i].database);
+		assert_int_equal(endpoint.count, cases[i].count);
+	}
+}
+
+static void test_addresses(void **state)
+{
+	struct redis_endpoint endpoint;
+	struct errbuf errbuf;
+	const struct sockaddr_in *in = (const void *)&endpoint.addresses[0];
+	const struct sockaddr_in6 *in6 = (const void *)&endpoint.addresses[1];
+	const struct sockaddr_un *un = (const void *)&endpoint.addresses[0];
+
+	assert_true(redis_url_parse(
+		TEXT("redis://localhost:7001"), "/", arena, &endpoint, &errbuf));
+	assert_int_equal(in->sin_family, AF_INET);
+	assert_int_equal(ntohl(in->sin_addr.s_addr), 0x7f000001);
+	assert_int_equal(ntohs(in->sin_port), 7001);
+	assert_int_equal(in6->sin6_family, AF_INET6);
+	assert_memory_equal(&in6->sin6_addr, &in6addr_loopback, 16);
+	assert_int_equal(ntohs(in6->sin6_port), 7001);
+	assert_true(redis_url_parse(TEXT("unix:/a/b"), "/", arena, &endpoint, &errbuf));
+	assert_int_equal(un->sun_family, AF_UNIX);
+	assert_string_equal(un->sun_path, "/a/b");
+}
+
+static void test_bad_urls(void **state)
+{
+	static const struct {
+		const char *url, *reason;
+	} cases[] = {
+		{ "rediss://127.0.0.1", "TLS is not served yet" },
+		{ "redis://redis.example.com:6379", "host names are not served yet" },
+		{ "redis://127.0.0.1.5", "host names are not served yet" },
+		{ "http://127.0.0.1", "must begin with" },
+		{ "127.0.0.1:6379", "must begin with" },
+		{ "redis://", "names no host" },
+		{ "redis://:6379", "names no host" },
+		{ "redis://127.0.0.1:0", "port" },
+		{ "redis://127.0.0.1:65536", "port" },
+		{ "redis://127.0.0.1:", "port" },
+		{ "redis://::1", "[brackets]" },
+		{ "redis://[::1", "without ]" },
+		{ "redis://127.0.0.1/x", "database" },
+		{ "redis://127.0.0.1/1/2", "database" },
+		{ "redis://127.0.0.1?timeout=3", "only ?db=N" },
+		{ "redis://127.0.0.1/#1", "only ?db=N" },
+		{ "redis://:secret%4@127.0.0.1", "hexadecimal" },
+		{ "redis://:sec/ret@127.0.0.1", "%2F" },
+		{ "unix:", "names no socket" },
+		{ "unix://host/path", "absolute path" },
+		{ "unix:/a%00b", "names no socket" },
+		{ "unix:/"
+		  "01234567890123456789012345678901234567890123456789012345678901234567890"
+		  "1234567890123456789012345678901234567",
+			"longer than 107" },
+	};
+	struct redis_endpoint endpoint;
+	struct errbuf errbuf;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		assert_false(redis_url_parse(
+			text_of(cases[i].url), "/", arena, &endpoint, &errbuf));
+		if (!strstr(errbuf.text, cases[i].reason))
+			fail_msg("%s: %s", cases[i].url, errbuf.text);
+		assert_null(strstr(errbuf.text, "sec"));
+	}
+}
+
+/* ---- replies ---- */
+
+struct expected {
+	const char *bytes;
+	size_t len; /* 0: up to the NUL */
+	enum redis_got got;
+	const char *json; /* of the value; an error's text behind "-" */
+	bool base64;
+};
+
+static void check_reply(const struct expected *e, size_t step)
+{
+	struct redis_reader *reader = redis_reader_new(64);
+	struct evbuffer *input = evbuffer_new();
+	size_t len = e->len ? e->len : strlen(e->bytes);
+	enum redis_got got = REDIS_GOT_NOTHING;
+	struct redis_reply reply;
+	struct strbuf json;
+
+	for (size_t at = 0; at < len && got == REDIS_GOT_NOTHING; at += step) {
+		evbuffer_add(input, e->bytes + at, len - at < step ? len - at : step);
+		got = redis_reader_next(reader, input, arena, &reply);
+	}
+	if (got != e->got)
+		fail_msg("'%s' in steps of %zu: %d", e->bytes, step, (int)got);
+	strbuf_init(&json, 1000);
+	if (got == REDIS_GOT_REPLY && reply.is_error) {
+		strbuf_char(&json, '-');
+		strbuf_text(&json, reply.error);
+	} else if (got == REDIS_GOT_REPLY) {
+		json_append(&json, reply.value);
+		assert_int_equal(reply.base64, e->base64);
+	}
+	if (e->json && !text_is(strbuf_get(&json), e->json))
+		fail_msg("'%s' gave %.*s", e->bytes, TEXT_ARG(strbuf_get(&json)));
+	strbuf_free(&json);
+	evbuffer_free(input);
+	redis_reader_free(reader);
+}
+
+static void test_replies(void **state)
+{
+	static const struct expected cases[] = {
+		{ "+OK\r\n", 0, REDIS_GOT_REPLY, "\"OK\"", false },
+		{ "+QUEUED\r\n", 0, REDIS_GOT_REPLY, "\"QUEUED\"", false },
+		{ ":-9223372036854775808\r\n", 0, REDIS_GOT_REPLY, "-9223372036854775808",
+			false },
+		{ "$-1\r\n", 0, REDIS_GOT_REPLY, "null", false },
+		{ "*-1\r\n", 0, REDIS_GOT_REPLY, "null", false },
+		{ "$0\r\n\r\n", 0, REDIS_GOT_REPLY, "\"\"", false },
+		{ "*0\r\n", 0, REDIS_GOT_REPLY, "[]", false },
+		{ "$4\r\na\0\"b\r\n", 10, REDIS_GOT_REPLY, "\"a\\u0000\\\"b\"", false },
+		{ "-ERR no\r\n", 0, REDIS_GOT_REPLY, "-ERR no", false },
+		{ "*4\r\n:1\r\n$-1\r\n*2\r\n+a\r\n-ERR b\r\n$2\r\ncd\r\n", 0,
+			REDIS_GOT_REPLY, "[1,null,[\"a\",\"ERR b\"],\"cd\"]", false },
+		{ "$2\r\n\xff\xfe\r\n", 0, REDIS_GOT_REPLY, "\"//4=\"", true },
+		{ "*2\r\n$1\r\na\r\n$1\r\n\xff\r\n", 0, REDIS_GOT_REPLY,
+			"[\"YQ==\",\"/w==\"]", true },
+		{ "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 0,
+			REDIS_GOT_REPLY, "[[[[[[[[1]]]]]]]]", false },
+		{ "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 0,
+			REDIS_GOT_TOO_DEEP, NULL, false },
+		/* 64 bytes on the wire are the limit here. */
+		{ "$57\r\n012345678901234567890123456789012345678901234567890123456\r\n", 0,
+			REDIS_GOT_REPLY, NULL, false },
+		{ "$58\r\n0123456789012345678901234567890123456789012345678901234567\r\n",
+			0, REDIS_GOT_TOO_LARGE, NULL, false },
+		{ "+0123456789012345678901234567890123456789012345678901234567890123456789",
+			0, REDIS_GOT_TOO_LARGE, NULL, false },
+		{ "*2147483647\r\n", 0, REDIS_GOT_TOO_LARGE, NULL, false },
+		{ "*20\r\n*20\r\n", 0, REDIS_GOT_TOO_LARGE, NULL, false },
+		{ "$1000000000000\r\n", 0, REDIS_GOT_NOTHING, NULL, false },
+		{ "HTTP/1.1 400 Bad Request\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
+		{ "$x\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
+		{ ":1x\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
+		{ "*-2\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
+		{ "$-2\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
+		{ "*3\r\n:1\r\n:2\r\n", 0, REDIS_GOT_NOTHING, NULL, false },
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		check_reply(&cases[i], 1);
+		check_reply(&cases[i], 7);
+		check_reply(&cases[i], 1000);
+	}
+}
+
+static void test_pipelined_replies(void **state)
+{
+	struct redis_reader *reader = redis_reader_new(20);
+	struct evbuffer *input = evbuffer_new();
+	struct redis_reply reply;
+
+	/* Far more than the limit together, each far less; every other one is dropped. */
+	for (int i = 0; i < 5000; i++)
+		evbuffer_add_printf(input, "*2\r\n:%d\r\n+x\r\n", i % 1000);
+	for (int i = 0; i < 5000; i++) {
+		assert_int_equal(
+			redis_reader_next(reader, input, i % 2 ? NULL : arena, &reply),
+			REDIS_GOT_REPLY);
+		if (i % 2)
+			assert_null(reply.value);
+		else
+			assert_int_equal(reply.value->array.count, 2);
+	}
+	assert_int_equal(redis_reader_next(reader, input, NULL, &reply), REDIS_GOT_NOTHING);
+	assert_false(redis_reader_is_midway(reader));
+	evbuffer_free(input);
+	redis_reader_free(reader);
+}
+
+static void test_arena_lost_midway(void **state)
+{
+	struct redis_reader *reader = redis_reader_new(1000);
+	struct evbuffer *input = evbuffer_new();
+	struct arena *own = arena_new();
+	struct redis_reply reply;
+
+	evbuffer_add_printf(input, "*3\r\n:1\r\n*2\r\n:2\r\n");
+	assert_int_equal(redis_reader_next(reader, input, own, &reply), REDIS_GOT_NOTHING);
+	assert_true(redis_reader_is_midway(reader));
+	arena_free(own);
+	arena_drop_cache();
+	evbuffer_add_printf(input, "$1\r\na\r\n*1\r\n$-1\r\n+OK\r\n");
+	assert_int_equal(redis_reader_next(reader, input, NULL, &reply), REDIS_GOT_REPLY);
+	assert_null(reply.value);
+	assert_int_equal(redis_reader_next(reader, input, arena, &reply), REDIS_GOT_REPLY);
+	assert_true(text_is(reply.value->text, "OK"));
+	evbuffer_free(input);
+	redis_reader_free(reader);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_values_land_as_arguments),
+		TEST(test_stringify),
+		TEST(test_other_actions),
+		TEST(test_ttl),
+		TEST(test_what_cannot_be_rendered),
+		TEST(test_what_cannot_be_loaded),
+		TEST(test_codes),
+		TEST(test_error_kinds),
+		TEST(test_good_urls),
+		TEST(test_addresses),
+		TEST(test_bad_urls),
+		TEST(test_replies),
+		TEST(test_pipelined_replies),
+		TEST(test_arena_lost_midway),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
