@@ -1,0 +1,41 @@
+/*
+ * accounts.h - the registry of open account halves, and which of them a catalog uses.
+ *
+ * A deployment is a catalog in force: its snapshot, and for each account half the open
+ * pool. Pools whose settings did not change serve the next deployment too; one that nobody
+ * refers to is closed.
+ */
+#ifndef VOLLEY_ENGINE_ACCOUNTS_H
+#define VOLLEY_ENGINE_ACCOUNTS_H
+
+#include "catalog/snapshot.h"
+#include "loop/loop.h"
+#include "service/service.h"
+
+struct accounts;
+struct deployment;
+
+struct accounts *accounts_new(struct loop *loop);
+
+/* Every deployment was released before. */
+void accounts_free(struct accounts *accounts);
+
+/*
+ * Puts a snapshot in force: opens (or takes over) the halves that enabled actions use, and
+ * one connection of each in the background. With one reference; takes over the caller's
+ * reference to the snapshot.
+ */
+struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *snapshot);
+
+struct deployment *deployment_hold(struct deployment *deployment);
+
+/* The last release closes what no other deployment uses and lets go of the snapshot. */
+void deployment_release(struct deployment *deployment);
+
+const struct snapshot *deployment_snapshot(const struct deployment *deployment);
+
+/* The open half; NULL: this half is absent. */
+struct account *deployment_account(const struct deployment *deployment,
+	const struct service_account *account, enum environment environment);
+
+#endif

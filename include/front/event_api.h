@@ -1,0 +1,30 @@
+/*
+ * event_api.h - the Event API: POST /event/{id} and GET /run/{id} on the main listeners.
+ */
+#ifndef VOLLEY_FRONT_EVENT_API_H
+#define VOLLEY_FRONT_EVENT_API_H
+
+#include "base/err.h"
+#include "base/macros.h"
+#include "engine/engine.h"
+#include "loop/loop.h"
+
+struct event_api;
+
+/*
+ * Opens the listeners of the deployment in force. NULL: one of them cannot be opened, the
+ * reason is in errbuf. The settings' limits and listeners, are those of this deployment for
+ * as long as it lives.
+ */
+must_check struct event_api *event_api_new(struct loop *loop, struct engine *engine,
+	unsigned connections, struct errbuf *errbuf);
+
+/* Stops accepting; requests that still come on open connections get 503. */
+void event_api_drain(struct event_api *api);
+
+/* Connections that are open. */
+size_t event_api_connections(const struct event_api *api);
+
+void event_api_free(struct event_api *api);
+
+#endif

@@ -1,0 +1,414 @@
+/*
+ * send.c - `volley send`: posts an event as an application would, and shows what each
+ * action did.
+ *
+ * libevent's own HTTP client does the work: a command may wait, and the daemon's client
+ * stack has nothing to prove here.
+ */
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <yajl/yajl_gen.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "base/units.h"
+#include "cli/cli.h"
+#include "cli/timeline.h"
+#include "conf/settings.h"
+#include "value/json.h"
+
+enum { MAX_PAYLOAD = 64 * 1024 * 1024, MAX_REPEAT = 10000000 };
+
+struct sender {
+	struct cli *cli;
+	struct event_base *base;
+	struct evhttp_connection *connection;
+	const char *host; /* as in the Host header */
+	const char *path;
+	const char *key, *secret;
+	struct text payload;
+	/* Of the request under way: */
+	int status;       /* 0: no reply */
+	struct text body; /* the reply's */
+	uint64_t time;    /* ns */
+};
+
+/* Where events are sent: --url, or the first TCP listener of volley.yaml. */
+static const char *base_url(struct cli *cli)
+{
+	const char *path = cli_project_file(cli, "volley.yaml");
+	struct diag *diag = diag_new(cli->arena);
+	const struct volley_settings *settings;
+
+	if (!path)
+		return NULL;
+	settings = settings_load(path, cli->arena, diag);
+	if (!settings || diag_errors(diag)) {
+		diag_print(diag, stderr);
+		return NULL;
+	}
+	for (size_t i = 0; i < settings->listen_count; i++) {
+		const char *address = settings->listen[i].address;
+		const char *port = strrchr(address, ':');
+
+		if (strncmp(address, "unix:", 5) == 0)
+			continue;
+		if (strncmp(address, "0.0.0.0:", 8) == 0)
+			return arena_printf(cli->arena, "http://127.0.0.1%s", port);
+		if (strncmp(address, "[::]:", 5) == 0)
+			return arena_printf(cli->arena, "http://[::1]%s", port);
+		return arena_printf(cli->arena, "http://%s", address);
+	}
+	cli_fail(CLI_REFUSED, "%s listens on no TCP address; name one with --url", path);
+	return NULL;
+}
+
+/* Opens the connection that the URL names. */
+static enum cli_exit connect_to(struct sender *sender, const char *url, const char *event)
+{
+	struct arena *arena = sender->cli->arena;
+	struct evhttp_uri *uri = evhttp_uri_parse(url);
+	const char *host = uri ? evhttp_uri_get_host(uri) : NULL;
+	const char *scheme = uri ? evhttp_uri_get_scheme(uri) : NULL;
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+	enum cli_exit code = CLI_DONE;
+
+	if (!host || !scheme || strcmp(scheme, "http") != 0) {
+		code = cli_fail(
+			CLI_USAGE, "'%s' is no address; write http://HOST:PORT", url);
+	} else {
+		int port = evhttp_uri_get_port(uri) > 0 ? evhttp_uri_get_port(uri) : 80;
+		size_t len = path ? strlen(path) : 0;
+		char *encoded = evhttp_uriencode(event, -1, 0);
+
+		while (len && path[len - 1] == '/')
+			len--;
+		sender->host = arena_printf(
+			arena, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
+		sender->path = arena_printf(
+			arena, "%.*s/event/%s", (int)len, path ? path : "", encoded);
+		free(encoded);
+		sender->connection = evhttp_connection_base_new(sender->base, NULL,
+			arena_printf(arena, "%s", host), (ev_uint16_t)port);
+		evhttp_connection_set_timeout(sender->connection, 3600);
+	}
+	if (uri)
+		evhttp_uri_free(uri);
+	return code;
+}
+
+static void on_reply(struct evhttp_request *request, void *context)
+{
+	struct sender *sender = context;
+	struct evbuffer *body;
+	size_t len;
+
+	sender->status = request ? evhttp_request_get_response_code(request) : 0;
+	if (sender->status) {
+		body = evhttp_request_get_input_buffer(request);
+		len = evbuffer_get_length(body);
+		sender->body = arena_text(sender->cli->arena,
+			(struct text){ (const char *)evbuffer_pullup(body, -1), len });
+	}
+	event_base_loopbreak(sender->base);
+}
+
+/* One event; the status, the body and the time are in the sender afterwards. */
+static enum cli_exit post(struct sender *sender)
+{
+	struct evhttp_request *request = evhttp_request_new(on_reply, sender);
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	uint64_t began = clock_now();
+
+	evhttp_add_header(headers, "Host", sender->host);
+	evhttp_add_header(headers, "Content-Type", "application/json");
+	evhttp_add_header(headers, "client_key", sender->key);
+	evhttp_add_header(headers, "client_secret", sender->secret);
+	evbuffer_add(evhttp_request_get_output_buffer(request), sender->payload.at,
+		sender->payload.len);
+	sender->status = 0;
+	if (evhttp_make_request(
+		    sender->connection, request, EVHTTP_REQ_POST, sender->path) == 0)
+		event_base_dispatch(sender->base);
+	sender->time = clock_now() - began;
+	if (sender->status == 0)
+		return cli_fail(
+			CLI_UNREACHABLE, "no volleyd answers at http://%s", sender->host);
+	return CLI_DONE;
+}
+
+static bool use_unicode(void)
+{
+	setlocale(LC_CTYPE, "");
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+static void generate(yajl_gen gen, const struct value *v)
+{
+	switch (v->type) {
+	case VALUE_NULL:
+		yajl_gen_null(gen);
+		break;
+	case VALUE_BOOLEAN:
+		yajl_gen_bool(gen, v->boolean);
+		break;
+	case VALUE_NUMBER:
+		yajl_gen_number(gen, v->text.at, v->text.len);
+		break;
+	case VALUE_STRING:
+		yajl_gen_string(gen, (const unsigned char *)v->text.at, v->text.len);
+		break;
+	case VALUE_ARRAY:
+		yajl_gen_array_open(gen);
+		for (size_t i = 0; i < v->array.count; i++)
+			generate(gen, &v->array.items[i]);
+		yajl_gen_array_close(gen);
+		break;
+	case VALUE_OBJECT:
+		yajl_gen_map_open(gen);
+		for (size_t i = 0; i < v->object.count; i++) {
+			const struct member *member = &v->object.members[i];
+
+			yajl_gen_string(gen, (const unsigned char *)member->name.at,
+				member->name.len);
+			generate(gen, &member->value);
+		}
+		yajl_gen_map_close(gen);
+		break;
+	}
+}
+
+/* Indented, for people; the daemon's own writer knows only the compact form. */
+static void print_beautiful(const struct value *reply)
+{
+	yajl_gen gen = yajl_gen_alloc(NULL);
+	const unsigned char *text;
+	size_t len;
+
+	if (!gen)
+		mem_exhausted();
+	yajl_gen_config(gen, yajl_gen_beautify, 1);
+	yajl_gen_config(gen, yajl_gen_indent_string, "  ");
+	generate(gen, reply);
+	if (yajl_gen_get_buf(gen, &text, &len) == yajl_gen_status_ok)
+		printf("%.*s", (int)len, (const char *)text);
+	yajl_gen_free(gen);
+}
+
+/* Shows one reply; the exit code says whether everything went well. */
+static enum cli_exit show(struct sender *sender)
+{
+	struct json_error error;
+	const struct value *reply = json_parse(
+		sender->cli->arena, sender->body, JSON_MAX_DEPTH, &error);
+	bool is_run = reply && (sender->status == 201 || sender->status == 202);
+
+	if (sender->cli->option[CLI_JSON])
+		printf("%.*s\n", TEXT_ARG(sender->body));
+	else if (reply)
+		print_beautiful(reply);
+	if (!is_run) {
+		const struct value *message = value_get(reply, TEXT("message"));
+
+		if (message && message->type == VALUE_STRING)
+			return cli_fail(CLI_REFUSED, "refused with %d: %.*s",
+				sender->status, TEXT_ARG(message->text));
+		return cli_fail(CLI_REFUSED,
+			"http://%s answered %d, which is no reply of volleyd", sender->host,
+			sender->status);
+	}
+	if (!sender->cli->option[CLI_JSON])
+		timeline_draw(reply, use_unicode(), stdout);
+	return timeline_has_failure(reply) ? CLI_REFUSED : CLI_DONE;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool went_well(struct sender *sender)
+{
+	struct json_error error;
+	struct arena *arena = arena_new();
+	const struct value *reply = json_parse(arena, sender->body, JSON_MAX_DEPTH, &error);
+	bool well = reply && (sender->status == 201 || sender->status == 202) &&
+		    !timeline_has_failure(reply);
+
+	arena_free(arena);
+	return well;
+}
+
+static void print_summary(
+	struct sender *sender, uint64_t *times, size_t count, size_t failed)
+{
+	uint64_t middle;
+	double median, worst;
+
+	qsort(times, count, sizeof(*times), compare_times);
+	middle = times[count / 2];
+	median = (double)middle / (double)NS_PER_MS;
+	worst = (double)times[count - 1] / (double)NS_PER_MS;
+	if (sender->cli->option[CLI_JSON])
+		printf("{\"sent\":%zu,\"failed\":%zu,\"medianMS\":%.3f,\"maxMS\":%.3f}\n",
+			count, failed, median, worst);
+	else
+		printf("%zu sent, %zu failed; median %.3f ms, longest %.3f ms\n", count,
+			failed, median, worst);
+}
+
+static void wait_until(uint64_t due)
+{
+	uint64_t now = clock_now();
+
+	if (now < due)
+		usleep((useconds_t)((due - now) / 1000));
+}
+
+/* --repeat: one after the other, at most `rate` a second (0: as fast as they go). */
+static enum cli_exit send_many(struct sender *sender, size_t count, double rate)
+{
+	uint64_t *times = mem_zalloc(count, sizeof(*times));
+	struct arena *outer = sender->cli->arena;
+	uint64_t began = clock_now();
+	size_t failed = 0, sent = 0;
+	enum cli_exit code = CLI_DONE;
+
+	while (sent < count && code == CLI_DONE) {
+		if (rate > 0)
+			wait_until(began +
+				   (uint64_t)((double)sent / rate * (double)NS_PER_SEC));
+		sender->cli->arena = arena_new(); /* of this reply alone */
+		code = post(sender);
+		if (code == CLI_DONE) {
+			times[sent++] = sender->time;
+			failed += !went_well(sender);
+		}
+		arena_free(sender->cli->arena);
+	}
+	sender->cli->arena = outer;
+	if (sent)
+		print_summary(sender, times, sent, failed);
+	free(times);
+	return code != CLI_DONE ? code : failed ? CLI_REFUSED : CLI_DONE;
+}
+
+/* The payload: a file, "-" for standard input, or {} when none is named. */
+static bool read_payload(struct cli *cli, struct text *out)
+{
+	const char *path = cli->count > 1 ? cli->arguments[1] : NULL;
+	struct errbuf errbuf;
+	struct strbuf input;
+	size_t len;
+
+	*out = TEXT("{}");
+	if (!path)
+		return true;
+	if (strcmp(path, "-") != 0) {
+		if (file_read(cli->arena, path, MAX_PAYLOAD, out, &errbuf))
+			return true;
+		cli_fail(CLI_REFUSED, "%s", errbuf.text);
+		return false;
+	}
+	strbuf_init_arena(&input, cli->arena, MAX_PAYLOAD);
+	do {
+		char *room = strbuf_reserve(&input, 65536);
+
+		len = room ? fread(room, 1, 65536, stdin) : 0;
+		strbuf_advance(&input, len);
+	} while (len > 0);
+	*out = strbuf_get(&input);
+	if (input.failed)
+		cli_fail(
+			CLI_REFUSED, "standard input is longer than %d bytes", MAX_PAYLOAD);
+	return !input.failed;
+}
+
+static const char *credential(struct cli *cli, enum cli_option option, const char *variable)
+{
+	const char *given = cli->option[option] ? cli->option[option] : getenv(variable);
+
+	if (!given || !*given)
+		cli_fail(CLI_USAGE, "credentials are missing: set %s, or give %s", variable,
+			cli_option_name(option));
+	return given && *given ? given : NULL;
+}
+
+static bool read_numbers(struct cli *cli, size_t *count, double *rate)
+{
+	const char *repeat = cli->option[CLI_REPEAT];
+	char *end = NULL;
+
+	*count = 1;
+	*rate = 0;
+	if (repeat) {
+		long number = strtol(repeat, &end, 10);
+
+		if (*end || number < 1 || number > MAX_REPEAT) {
+			cli_fail(CLI_USAGE, "--repeat is a number from 1 to %d, not '%s'",
+				MAX_REPEAT, repeat);
+			return false;
+		}
+		*count = (size_t)number;
+	}
+	if (cli->option[CLI_RATE] && !units_rate(text_of(cli->option[CLI_RATE]), rate)) {
+		cli_fail(
+			CLI_USAGE, "--rate is like 100/s, not '%s'", cli->option[CLI_RATE]);
+		return false;
+	}
+	return true;
+}
+
+static enum cli_exit send_event(struct sender *sender, const char *event)
+{
+	struct cli *cli = sender->cli;
+	const char *url = cli->option[CLI_URL];
+	enum cli_exit code;
+	size_t count;
+	double rate;
+
+	if (!read_numbers(cli, &count, &rate))
+		return CLI_USAGE;
+	sender->key = credential(cli, CLI_KEY, "VOLLEY_CLIENT_KEY");
+	sender->secret = credential(cli, CLI_SECRET, "VOLLEY_CLIENT_SECRET");
+	if (!sender->key || !sender->secret)
+		return CLI_USAGE;
+	if (!url)
+		url = base_url(cli);
+	if (!url || !read_payload(cli, &sender->payload))
+		return CLI_REFUSED;
+	code = connect_to(sender, url, event);
+	if (code != CLI_DONE)
+		return code;
+	if (cli->option[CLI_REPEAT])
+		return send_many(sender, count, rate);
+	code = post(sender);
+	return code == CLI_DONE ? show(sender) : code;
+}
+
+enum cli_exit verb_send(struct cli *cli)
+{
+	const char *event = cli_argument(cli, 0, "EVENT");
+	struct sender sender = { .cli = cli };
+	enum cli_exit code;
+
+	if (!event)
+		return CLI_USAGE;
+	sender.base = event_base_new();
+	if (!sender.base)
+		mem_exhausted();
+	code = send_event(&sender, event);
+	if (sender.connection)
+		evhttp_connection_free(sender.connection);
+	event_base_free(sender.base);
+	return code;
+}

@@ -1,0 +1,259 @@
+/*
+ * volleyd.c - the daemon: start order, the loop, stop order.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "catalog/snapshot.h"
+#include "engine/engine.h"
+#include "front/event_api.h"
+#include "loop/loop.h"
+#include "value/json.h"
+
+/* Exit codes. */
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+/* How often a draining daemon looks whether it is done. */
+#define DRAIN_LOOK (10 * NS_PER_MS)
+
+/* File descriptors beside connections and pools: listeners, epoll, log, files. */
+enum { SPARE_FILES = 64 };
+
+struct daemon {
+	struct loop *loop;
+	struct engine *engine;
+	struct event_api *api;
+	struct event *sigterm, *sigint;
+	bool draining;
+	uint64_t drain_until; /* monotonic ns */
+	struct loop_timer drain_timer;
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: volleyd -c DIR/volley.yaml\n"
+	      "       volleyd --version | --help\n"
+	      "Runs the project folder DIR in the foreground; SIGTERM drains and ends "
+	      "it.\n",
+		out);
+}
+
+/* Draining is rare: a look every 10 ms is simpler than two completions that must meet. */
+static void look_whether_drained(struct loop_timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, drain_timer);
+	bool idle = engine_living(daemon->engine) == 0 &&
+		    event_api_connections(daemon->api) == 0;
+
+	if (!idle && loop_now(daemon->loop) < daemon->drain_until) {
+		loop_timer_start(timer, DRAIN_LOOK);
+		return;
+	}
+	if (!idle)
+		log_line(LOG_WARN, "shutdownTimeout is over, what still runs is cut off",
+			NULL);
+	loop_stop(daemon->loop);
+}
+
+/* The first signal drains, a second one ends at once. */
+static void on_terminate(evutil_socket_t signal_number, short what, void *context)
+{
+	struct daemon *daemon = context;
+	const struct snapshot *snapshot = deployment_snapshot(
+		engine_deployment(daemon->engine));
+
+	if (daemon->draining) {
+		loop_stop(daemon->loop);
+		return;
+	}
+	daemon->draining = true;
+	daemon->drain_until = loop_now(daemon->loop) + snapshot->settings->shutdown_timeout;
+	log_line(LOG_INFO, "draining", "signal",
+		signal_number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
+	event_api_drain(daemon->api);
+	look_whether_drained(&daemon->drain_timer);
+}
+
+/*
+ * Raises the soft limit of open files to the hard one, and answers how many client
+ * connections fit beside the pools: each connection may cost one more file on the way out.
+ */
+static unsigned connections_that_fit(const struct snapshot *snapshot)
+{
+	unsigned wanted = snapshot->settings->limits.connections;
+	size_t pools = 0, fit;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return wanted;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	for (const struct service_account *account = snapshot->accounts; account;
+		account = account->hh.next)
+		for (int e = 0; e < ENV_COUNT; e++)
+			pools += account->half[e].present
+					 ? account->half[e].pool.connections
+					 : 0;
+	if (files.rlim_cur == RLIM_INFINITY ||
+		files.rlim_cur >= 2 * (rlim_t)wanted + pools + SPARE_FILES)
+		return wanted;
+	fit = files.rlim_cur > pools + SPARE_FILES + 2
+		      ? (files.rlim_cur - pools - SPARE_FILES) / 2
+		      : 1;
+	log_begin(LOG_WARN, TEXT("limits.connections is lowered: the limit of open files "
+				 "is too small"));
+	log_number("connections", (int64_t)fit);
+	log_number("wanted", wanted);
+	log_number("open_files", (int64_t)files.rlim_cur);
+	log_end();
+	return (unsigned)fit;
+}
+
+/* Reads the folder; every error is printed, and then NULL. */
+static struct snapshot *load(const char *path)
+{
+	struct arena *messages = arena_new();
+	struct diag *diag = diag_new(messages);
+	struct snapshot *snapshot = snapshot_load(path, messages, diag);
+
+	diag_print(diag, stderr);
+	if (!snapshot)
+		fprintf(stderr, "volleyd: %s: %zu error%s, not started\n", path,
+			diag_errors(diag), diag_errors(diag) == 1 ? "" : "s");
+	arena_free(messages);
+	return snapshot;
+}
+
+static void log_start(const struct snapshot *snapshot)
+{
+	log_begin(LOG_INFO, TEXT("volleyd started"));
+	log_text("version", text_of(VOLLEY_VERSION));
+	log_text("folder", text_of(snapshot->settings->folder));
+	log_number("events", (int64_t)snapshot->event_count);
+	log_number("accounts", (int64_t)snapshot->account_count);
+	log_end();
+	if (snapshot->idle)
+		log_line(LOG_WARN, "some keys are not in force in this version", "keys",
+			snapshot->idle, NULL);
+}
+
+static void stop(struct daemon *daemon)
+{
+	if (daemon->sigterm)
+		event_free(daemon->sigterm);
+	if (daemon->sigint)
+		event_free(daemon->sigint);
+	loop_timer_stop(&daemon->drain_timer);
+	if (daemon->api)
+		event_api_free(daemon->api);
+	engine_free(daemon->engine);
+	loop_free(daemon->loop);
+}
+
+static bool start(struct daemon *daemon, struct snapshot *snapshot)
+{
+	struct errbuf errbuf;
+	unsigned connections = connections_that_fit(snapshot);
+
+	daemon->loop = loop_new();
+	if (!daemon->loop)
+		mem_exhausted();
+	daemon->engine = engine_new(daemon->loop);
+	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
+	engine_deploy(daemon->engine, snapshot);
+	daemon->api = event_api_new(daemon->loop, daemon->engine, connections, &errbuf);
+	if (!daemon->api) {
+		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
+		return false;
+	}
+	daemon->sigterm = evsignal_new(
+		loop_base(daemon->loop), SIGTERM, on_terminate, daemon);
+	daemon->sigint = evsignal_new(
+		loop_base(daemon->loop), SIGINT, on_terminate, daemon);
+	if (!daemon->sigterm || !daemon->sigint || event_add(daemon->sigterm, NULL) != 0 ||
+		event_add(daemon->sigint, NULL) != 0)
+		mem_exhausted();
+	return true;
+}
+
+static int serve(const char *path)
+{
+	struct daemon daemon = { 0 };
+	struct snapshot *snapshot = load(path);
+	bool started;
+
+	if (!snapshot)
+		return EXIT_REFUSED;
+	log_configure(snapshot->settings->log_level, snapshot->settings->log_format);
+	log_start(snapshot);
+	started = start(&daemon, snapshot);
+	if (started) {
+		loop_run(daemon.loop);
+		log_line(LOG_INFO, "volleyd ended", NULL);
+	}
+	stop(&daemon);
+	arena_drop_cache();
+	json_drop_cache();
+	key_cleanup();
+	log_drain();
+	return started ? EXIT_DONE : EXIT_REFUSED;
+}
+
+/* The file of -c; a folder stands for the volley.yaml in it. */
+static const char *settings_file(const char *path, char *buffer, size_t size)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+		return path;
+	snprintf(buffer, size, "%s/volley.yaml", path);
+	return buffer;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option words[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *path = NULL;
+	char buffer[4096];
+	int word;
+
+	while ((word = getopt_long(argc, argv, "c:Vh", words, NULL)) != -1) {
+		switch (word) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'V':
+			puts("volleyd " VOLLEY_VERSION);
+			return EXIT_DONE;
+		case 'h':
+			usage(stdout);
+			return EXIT_DONE;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (!path || optind < argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+#ifndef VOLLEY_DEBUG
+	/* No core dumps: memory holds payloads and credentials. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+	return serve(settings_file(path, buffer, sizeof(buffer)));
+}
