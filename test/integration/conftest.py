@@ -1,0 +1,76 @@
+"""Fixtures: servers for the whole session, and for each test a project folder and daemons on it."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from harness import Project, Volleyd  # noqa: E402
+from servers import Postgres, Proxy, Redis  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    server = Redis()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """PostgreSQL with two empty databases, live and test."""
+    for database in ("live", "test"):
+        postgres_server.run(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        postgres_server.run(f"CREATE DATABASE {database}")
+    return postgres_server
+
+
+@pytest.fixture
+def redis_(redis_server):
+    """Redis, empty; database 0 is the test one, 1 the live one."""
+    redis_server.client().flushall()
+    return redis_server
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def start():
+    """start(project) runs a volleyd; all of them are stopped, and looked at, after the test."""
+    daemons = []
+
+    def start_volleyd(project, **options):
+        daemon = Volleyd(project, **options)
+        daemons.append(daemon)
+        return daemon
+
+    yield start_volleyd
+    for daemon in daemons:
+        daemon.stop() if daemon.process.returncode is None else None
+
+
+@pytest.fixture
+def proxy():
+    """proxy(port, delay=, mode=) puts a loopback proxy before a server."""
+    proxies = []
+
+    def make(port, **options):
+        made = Proxy(port, **options)
+        proxies.append(made)
+        return made
+
+    yield make
+    for made in proxies:
+        made.close()
