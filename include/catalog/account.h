@@ -20,6 +20,7 @@ struct account_half {
 	struct settings *settings; /* the connector's, checked; NULL: absent or of a type
 	                              not served */
 	struct pool_settings pool;
+	uint64_t longest; /* ns: of the pool's timeout and those of its enabled actions */
 	uint64_t fingerprint; /* keyed hash of everything resolved: equal = the same pool
 	                         may serve */
 };

@@ -94,6 +94,11 @@ struct service_ops {
 		const struct account_context *context, struct arena *arena,
 		struct diag *diag);
 	/*
+	 * At load, after account_check(): an enabled action with this timeout (ns) uses the half. For
+	 * limits that the service itself keeps for a whole connection; may be NULL.
+	 */
+	void (*allow)(struct settings *settings, uint64_t timeout, struct arena *arena);
+	/*
 	 * At load. `template` has only known fields of the right shape and all required
 	 * ones (checked by service_check_fields). NULL: diag has an error.
 	 */

@@ -228,6 +228,7 @@ static void read_half(struct load *load, struct service_account *account,
 		.environment = name,
 		.folder = load->settings->folder,
 		.pool = half->pool };
+	half->longest = half->pool.timeout;
 	half->settings = ops->account_check(fields, context, load->arena, load->diag);
 	half->fingerprint = fingerprint(ops, fields, &half->pool);
 }

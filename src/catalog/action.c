@@ -399,6 +399,25 @@ static void read_action(struct work *w)
 	read_options(w);
 }
 
+/* The account's halves are opened, and their connections allow for the action's timeout. */
+static void use_account(struct work *w)
+{
+	struct load *load = w->load;
+
+	w->account->used = true;
+	for (int e = 0; e < ENV_COUNT; e++) {
+		struct account_half *half = &w->account->half[e];
+		uint64_t both[] = { half->fingerprint, w->action->timeout[e] };
+
+		if (!half->settings || !w->account->service->allow ||
+			w->action->timeout[e] <= half->longest)
+			continue;
+		half->longest = w->action->timeout[e];
+		half->fingerprint = hash_bytes(both, sizeof(both));
+		w->account->service->allow(half->settings, half->longest, load->arena);
+	}
+}
+
 void load_actions(struct load *load, const struct load_event *event, struct filter *filter,
 	const struct node *list)
 {
@@ -433,7 +452,7 @@ void load_actions(struct load *load, const struct load_event *event, struct filt
 			continue;
 		action->reply_fragment = fragment(load, action);
 		if (w.account)
-			w.account->used = true;
+			use_account(&w);
 		filter->action_count++;
 	}
 	load_unique_done(&ids);

@@ -53,9 +53,33 @@ static const char *const aliases[] = { "POSTGRES", NULL };
 /* ---- accounts ---- */
 
 struct settings {
+	const char *url;
 	struct pg_conninfo conninfo;
 	struct pg_client_settings client; /* but for conninfo, which names a database */
 };
+
+/* Makes the connection string: the server cuts statements off at the pool's timeout. */
+static bool make_conninfo(
+	struct settings *settings, struct arena *arena, struct errbuf *reason)
+{
+	uint64_t timeout = settings->client.pool.timeout / NS_PER_MS;
+
+	return pg_conninfo_make(settings->url,
+		settings->client.prepare ? (timeout ? timeout : 1) : 0, arena,
+		&settings->conninfo, reason);
+}
+
+/* statement_timeout is the session's, so it follows the longest timeout of all its actions. */
+static void allow(struct settings *settings, uint64_t timeout, struct arena *arena)
+{
+	struct errbuf reason;
+
+	if (timeout <= settings->client.pool.timeout)
+		return;
+	settings->client.pool.timeout = timeout;
+	if (!make_conninfo(settings, arena, &reason))
+		mem_exhausted(); /* the same url was taken before */
+}
 
 static struct settings *account_check(const struct node *half,
 	const struct account_context *context, struct arena *arena, struct diag *diag)
@@ -63,7 +87,6 @@ static struct settings *account_check(const struct node *half,
 	struct settings *settings = arena_zalloc(arena, 1, sizeof(*settings));
 	const struct node *url = node_get(half, "url");
 	const struct node *prepare = node_get(half, "prepare");
-	uint64_t timeout = context->pool.timeout / NS_PER_MS;
 	struct errbuf reason;
 
 	settings->client.prepare = node_is_null(prepare) || prepare->boolean;
@@ -74,9 +97,8 @@ static struct settings *account_check(const struct node *half,
 		diag_error(diag, url->place, "the url holds a NUL character");
 		return NULL;
 	}
-	if (!pg_conninfo_make(arena_text(arena, url->text).at,
-		    settings->client.prepare ? (timeout ? timeout : 1) : 0, arena,
-		    &settings->conninfo, &reason)) {
+	settings->url = arena_text(arena, url->text).at;
+	if (!make_conninfo(settings, arena, &reason)) {
 		diag_error(diag, url->place, "%s", reason.text);
 		return NULL;
 	}
@@ -258,6 +280,7 @@ const struct service_ops service_postgresql = {
 	.connections = 8,
 	.help = "statements for a PostgreSQL database",
 	.account_check = account_check,
+	.allow = allow,
 	.compile = compile,
 	.render = render,
 	.describe = describe,

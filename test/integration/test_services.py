@@ -778,7 +778,7 @@ def test_the_timeout_of_a_pool_and_of_an_action(project, start, postgres):
     daemon.post(EVENT, {"id": "0"})
     reply = daemon.post(EVENT, {"id": "0.8"})
     assert reply.response("short")["responseCode"] == 504, reply.text
-    assert reply.response("long")["status"] is True
+    assert reply.response("long")["status"] is True, reply.text
     # The given-up statement is rolled back by its own statement_timeout or ends by itself.
     wait_until(lambda: not sleeping(postgres), 10, "the end of the statements")
 
