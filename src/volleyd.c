@@ -118,6 +118,26 @@ static unsigned connections_that_fit(const struct snapshot *snapshot)
 	return (unsigned)fit;
 }
 
+/* The warnings of a folder that can be served, in the form of every other line. */
+static void log_warnings(const struct diag *diag)
+{
+	for (size_t i = 0; i < diag_count(diag); i++) {
+		const struct diag_message *message = diag_message(diag, i);
+		unsigned line = 0, column = 0;
+
+		log_begin(LOG_WARN, text_of(message->text));
+		if (message->place.source) {
+			place_line_column(message->place, &line, &column);
+			log_text("file", text_of(message->place.source->name));
+			log_number("line", line);
+			log_number("column", column);
+		}
+		if (message->hint)
+			log_text("hint", text_of(message->hint));
+		log_end();
+	}
+}
+
 /* Reads the folder; every error is printed, and then NULL. */
 static struct snapshot *load(const char *path)
 {
@@ -125,10 +145,15 @@ static struct snapshot *load(const char *path)
 	struct diag *diag = diag_new(messages);
 	struct snapshot *snapshot = snapshot_load(path, messages, diag);
 
-	diag_print(diag, stderr);
-	if (!snapshot)
+	if (snapshot) {
+		log_configure(
+			snapshot->settings->log_level, snapshot->settings->log_format);
+		log_warnings(diag);
+	} else {
+		diag_print(diag, stderr);
 		fprintf(stderr, "volleyd: %s: %zu error%s, not started\n", path,
 			diag_errors(diag), diag_errors(diag) == 1 ? "" : "s");
+	}
 	arena_free(messages);
 	return snapshot;
 }
@@ -193,7 +218,6 @@ static int serve(const char *path)
 
 	if (!snapshot)
 		return EXIT_REFUSED;
-	log_configure(snapshot->settings->log_level, snapshot->settings->log_format);
 	log_start(snapshot);
 	started = start(&daemon, snapshot);
 	if (started) {

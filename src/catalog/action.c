@@ -392,9 +392,14 @@ static void read_action(struct work *w)
 	if (has_type && has_action && read_kind(w, type, operation)) {
 		read_account(w);
 		read_template(w);
-	} else if (node_get(w->node, "template")) {
-		template_check_all(node_get(w->node, "template"), &w->event->scope,
-			w->load->arena, diag);
+	} else {
+		/* What can be checked is, so that all errors come in one go. */
+		w->action->service = w->type.ops;
+		if (w->action->service)
+			read_account(w);
+		if (node_get(w->node, "template"))
+			template_check_all(node_get(w->node, "template"), &w->event->scope,
+				w->load->arena, diag);
 	}
 	read_options(w);
 }

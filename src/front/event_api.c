@@ -373,12 +373,6 @@ static const struct value *read_payload(struct call *call)
 			error.offset, error.message);
 		return NULL;
 	}
-	if (payload->type != VALUE_OBJECT) {
-		problem_reply(request, 422, NULL, 0,
-			"the payload must be a JSON object, not %s",
-			value_type_name(payload->type));
-		return NULL;
-	}
 	if (!model_check(call->event->model, call->event->strict, payload, request->arena,
 		    &mismatches)) {
 		refuse_payload(request, call->event, &mismatches);

@@ -48,6 +48,7 @@ struct loop {
 	struct loop_stats stats;
 	struct duration durations[DURATION_SLOTS];
 	size_t commons;
+	uint64_t lag_us; /* how far libevent's coarse clock may be behind */
 };
 
 /* ---- queues ---- */
@@ -247,6 +248,19 @@ const struct loop_stats *loop_stats(const struct loop *loop)
 
 /* ---- life ---- */
 
+/*
+ * libevent tells the time by the coarse clock, which stands still between two ticks of the kernel. A
+ * timer that counts one tick more never fires early.
+ */
+static uint64_t coarse_lag_us(void)
+{
+	struct timespec tick = { 0 };
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0)
+		return 10000;
+	return (uint64_t)tick.tv_sec * 1000000 + (uint64_t)tick.tv_nsec / 1000;
+}
+
 struct loop *loop_new(void)
 {
 	struct event_config *config = event_config_new();
@@ -264,6 +278,7 @@ struct loop *loop_new(void)
 	signal(SIGPIPE, SIG_IGN);
 	loop = mem_zalloc(1, sizeof(*loop));
 	loop->base = base;
+	loop->lag_us = coarse_lag_us();
 	queue_init(&loop->deliver);
 	queue_init(&loop->flush);
 	queue_init(&loop->upkeep);
@@ -337,7 +352,8 @@ void loop_timer_init(
 void loop_timer_start(struct loop_timer *timer, uint64_t ns)
 {
 	struct timeval plain;
-	const struct timeval *timeout = timeout_of(timer->loop, ns / 1000 + 1, &plain);
+	const struct timeval *timeout = timeout_of(
+		timer->loop, ns / 1000 + 1 + timer->loop->lag_us, &plain);
 
 	if (event_add(&timer->event, timeout) != 0)
 		mem_exhausted();

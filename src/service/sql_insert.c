@@ -259,6 +259,8 @@ static bool compile_payload(
 			COLUMNS_MAX);
 		return false;
 	}
+	if (!template_check_map(payload, c->arena, c->diag))
+		return false;
 	insert->columns = arena_zalloc(
 		c->arena, payload->count + 1, sizeof(*insert->columns));
 	for (size_t i = 0; i < payload->count; i++)

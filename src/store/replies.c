@@ -42,8 +42,8 @@ struct replies *replies_new(unsigned keep, uint64_t keep_for)
 
 static void forget(struct replies *replies, struct entry *entry)
 {
-	HASH_DEL(replies->by_id,
-		entry); /* NOLINT(clang-analyzer-core.NullDereference): it is in it */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the entry is in the table */
+	HASH_DEL(replies->by_id, entry);
 	list_remove(&replies->entries, &entry->link);
 	replies->bytes -= entry->size;
 	free(entry);

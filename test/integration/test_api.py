@@ -403,7 +403,7 @@ def test_wait_ends_before_the_slow_task(project, start, postgres, redis_):
     daemon = start(project)
     began = time.monotonic()
     reply = daemon.post(EVENT, {"id": "a"}, headers={"Prefer": "wait=1"})
-    assert 1 <= time.monotonic() - began < 2.4
+    assert 0.95 <= time.monotonic() - began < 2.4
     assert reply.status == 202 and reply.headers["preference-applied"] == "wait=1"
     assert reply.headers["location"] == "/run/" + reply.json()["id"]
     tasks = check_reply(reply, EVENT, "test", 1)
@@ -420,7 +420,7 @@ def test_respond_timeout(project, start, postgres, redis_):
     project.event(EVENT, [insert(), set_key()], MODEL)
     daemon = start(project)
     reply = daemon.post(EVENT, {"id": "a"})
-    assert reply.status == 202 and 300 <= reply.json()["totalTimeMS"] < 1500
+    assert reply.status == 202 and 285 <= reply.json()["totalTimeMS"] < 1500
     assert check_reply(reply, EVENT, "test", 1)["row"]["state"] == "pending"
     reply = daemon.post(EVENT, {"id": "b"}, headers={"Prefer": "wait=5"})
     assert reply.status == 202
@@ -460,7 +460,7 @@ def test_an_action_timeout(project, start, postgres, redis_):
     assert reply.status == 201
     tasks = check_reply(reply, EVENT, "test", 1)
     assert tasks["row"]["state"] == "failed" and tasks["row"]["responseCode"] == 504
-    assert 200 <= tasks["row"]["responseTimeMS"] < 1500
+    assert 190 <= tasks["row"]["responseTimeMS"] < 1500
     assert tasks["row"]["responseMessage"] and tasks["key"]["state"] == "done"
 
 

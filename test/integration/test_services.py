@@ -634,7 +634,7 @@ def test_hangs_at_connect(faulty, service):
 def test_times_out_while_connecting(faulty, service):
     daemon, made = faulty(service, "hang", timeout="300ms", connectTimeout="1m")
     answer = check_fault(daemon, 504, "300ms")
-    assert 300 <= answer["responseTimeMS"] < 10000
+    assert 285 <= answer["responseTimeMS"] < 10000
     made.mode = "pass"
     made.cut_all()
     check_recovery(daemon, made)
@@ -790,8 +790,8 @@ def test_statement_timeout_of_the_server(project, start, postgres):
     project.event(EVENT, [insert_into(ident="task")], ANY)
     daemon = start(project)
     daemon.post(EVENT, {"id": "0"})
-    check_code = daemon.post(EVENT, {"id": "30"}).response("task")
-    assert check_code["responseCode"] == 504, check_code
+    answer = daemon.post(EVENT, {"id": "30"}).response("task")
+    assert answer["responseCode"] == 504, answer
     wait_until(lambda: not sleeping(postgres), 10, "the server's own timeout")
     assert postgres.run("SELECT id FROM t", database="test") == [("0",)]
     assert daemon.post(EVENT, {"id": "0"}).response("task")["status"] is True
