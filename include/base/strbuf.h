@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/macros.h"
@@ -43,10 +44,38 @@ char *strbuf_reserve(struct strbuf *buf, size_t len);
 /* Counts len bytes, at most what was reserved, as appended. */
 void strbuf_advance(struct strbuf *buf, size_t len);
 
-void strbuf_bytes(struct strbuf *buf, const void *bytes, size_t len);
-void strbuf_text(struct strbuf *buf, struct text t);
-void strbuf_string(struct strbuf *buf, const char *string);
-void strbuf_char(struct strbuf *buf, char c);
+/* Inline, since replies and requests are built of many short pieces. */
+static inline void strbuf_bytes(struct strbuf *buf, const void *bytes, size_t len)
+{
+	char *at;
+
+	if (len == 0)
+		return;
+	if (buf->failed || len > buf->capacity - buf->len)
+		at = strbuf_reserve(buf, len);
+	else
+		at = buf->data + buf->len;
+	if (!at)
+		return;
+	memcpy(at, bytes, len);
+	buf->len += len;
+}
+
+static inline void strbuf_text(struct strbuf *buf, struct text t)
+{
+	strbuf_bytes(buf, t.at, t.len);
+}
+
+static inline void strbuf_string(struct strbuf *buf, const char *string)
+{
+	strbuf_bytes(buf, string, strlen(string));
+}
+
+static inline void strbuf_char(struct strbuf *buf, char c)
+{
+	strbuf_bytes(buf, &c, 1);
+}
+
 void strbuf_printf(struct strbuf *buf, const char *format, ...) printf_like(2, 3);
 
 /* What was appended so far; valid until the next append. */

@@ -38,8 +38,14 @@ static inline bool text_is(struct text t, const char *string)
 	return text_equal(t, text_of(string));
 }
 
-/* The same, ASCII letters without regard to case. */
-bool text_is_nocase(struct text t, const char *string);
+/* Whether len bytes are the same, ASCII letters without regard to case. */
+bool text_same_letters(const char *a, const char *b, size_t len);
+
+/* text_is() without regard to the case of ASCII letters; inline, as most lengths differ already. */
+static inline bool text_is_nocase(struct text t, const char *string)
+{
+	return t.len == strlen(string) && text_same_letters(t.at, string, t.len);
+}
 
 /* memcmp's order; of two where one begins the other, the shorter is less. */
 int text_compare(struct text a, struct text b);

@@ -42,6 +42,12 @@ void json_append(struct strbuf *out, const struct value *v);
 /* Appends one JSON string, quoted and escaped; bytes that are no UTF-8 become U+FFFD. */
 void json_append_string(struct strbuf *out, struct text t);
 
+/* Appends a whole number. */
+void json_append_integer(struct strbuf *out, long long number);
+
+/* Nanoseconds as milliseconds, rounded, with up to three decimals: 15.2, 0, 120.437. */
+void json_append_milliseconds(struct strbuf *out, uint64_t ns);
+
 /*
  * Building documents. gen always comes from json_begin(); yajl_gen_map_open() and the like
  * are called on it directly. Strings are written as json_append_string() does.
@@ -56,8 +62,6 @@ void json_string(yajl_gen gen, const char *key, struct text t);
 void json_null(yajl_gen gen, const char *key);
 void json_boolean(yajl_gen gen, const char *key, bool boolean);
 void json_integer(yajl_gen gen, const char *key, long long number);
-/* Nanoseconds as milliseconds, rounded, with up to three decimals: 15.2, 0, 120.437. */
-void json_milliseconds(yajl_gen gen, const char *key, uint64_t ns);
 /* One complete value, as it is. */
 void json_fragment(yajl_gen gen, struct text json);
 

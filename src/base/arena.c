@@ -221,7 +221,7 @@ void *arena_grow(struct arena *arena, void *block, size_t old_size, size_t new_s
 	if (block && new_size <= old_size)
 		return block;
 	copy = arena_alloc(arena, new_size);
-	if (old_size)
+	if (block)
 		memcpy(copy, block, old_size);
 	return copy;
 }

@@ -73,36 +73,6 @@ void strbuf_advance(struct strbuf *buf, size_t len)
 	buf->len += len;
 }
 
-void strbuf_bytes(struct strbuf *buf, const void *bytes, size_t len)
-{
-	char *at = strbuf_reserve(buf, len);
-
-	if (!at || len == 0)
-		return;
-	memcpy(at, bytes, len);
-	buf->len += len;
-}
-
-void strbuf_text(struct strbuf *buf, struct text t)
-{
-	strbuf_bytes(buf, t.at, t.len);
-}
-
-void strbuf_string(struct strbuf *buf, const char *string)
-{
-	strbuf_bytes(buf, string, strlen(string));
-}
-
-void strbuf_char(struct strbuf *buf, char c)
-{
-	char *at = strbuf_reserve(buf, 1);
-
-	if (!at)
-		return;
-	*at = c;
-	buf->len++;
-}
-
 void strbuf_printf(struct strbuf *buf, const char *format, ...)
 {
 	char small[256];

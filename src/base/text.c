@@ -12,14 +12,10 @@ static unsigned char lower(char c)
 	return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
-bool text_is_nocase(struct text t, const char *string)
+bool text_same_letters(const char *a, const char *b, size_t len)
 {
-	struct text other = text_of(string);
-
-	if (t.len != other.len)
-		return false;
-	for (size_t i = 0; i < t.len; i++) {
-		if (lower(t.at[i]) != lower(other.at[i]))
+	for (size_t i = 0; i < len; i++) {
+		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
 			return false;
 	}
 	return true;

@@ -25,7 +25,7 @@ must_check static bool parse_hash(struct text t, unsigned char out[KEY_HASH_SIZE
 	static const char prefix[] = "sha256:";
 	size_t skip = sizeof(prefix) - 1;
 
-	if (t.len != skip + 2 * KEY_HASH_SIZE || memcmp(t.at, prefix, skip) != 0)
+	if (t.len != skip + (size_t)2 * KEY_HASH_SIZE || memcmp(t.at, prefix, skip) != 0)
 		return false;
 	for (size_t i = 0; i < KEY_HASH_SIZE; i++) {
 		int high = hex_digit(t.at[skip + 2 * i]),

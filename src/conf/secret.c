@@ -55,7 +55,7 @@ static void blank(struct place place)
 
 	if (!place.source)
 		return;
-	text = (char *)(uintptr_t)place.source->text.at + place.offset;
+	text = (char *)place.source->text.at + place.offset;
 	for (uint32_t i = 0; i < place.length; i++) {
 		if (text[i] != '\n' && text[i] != '\r')
 			text[i] = '*';

@@ -357,7 +357,7 @@ const char *pg_conninfo_for(
 {
 	struct strbuf text;
 
-	strbuf_init_arena(&text, arena, 2 * CONNINFO_MAX);
+	strbuf_init_arena(&text, arena, (size_t)2 * CONNINFO_MAX);
 	strbuf_string(&text, conninfo->text);
 	append(&text, "dbname", database);
 	strbuf_char(&text, '\0');

@@ -14,6 +14,8 @@
 #include "value/decimal.h"
 #include "value/json.h"
 
+#define MORE_MAX 8192 /* bytes of detail, hint and context; a field beyond it is left out */
+
 enum {
 	TYPE_BOOL = 16,
 	TYPE_INT8 = 20,
@@ -77,7 +79,7 @@ void pg_result_failure(const PGresult *result, enum err err, const char *account
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	struct strbuf more;
 
-	strbuf_init_arena(&more, arena, 8 * 1024);
+	strbuf_init_arena(&more, arena, MORE_MAX);
 	append_field(&more, result, PG_DIAG_MESSAGE_DETAIL);
 	append_field(&more, result, PG_DIAG_MESSAGE_HINT);
 	append_field(&more, result, PG_DIAG_CONTEXT);

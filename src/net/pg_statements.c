@@ -7,6 +7,7 @@
  */
 #include "net/pg_statements.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -88,6 +89,7 @@ void pg_statements_drop(struct pg_statements *statements, struct pg_prepared *pr
 	if (prepared->retired) {
 		list_remove(&statements->retired, &prepared->link);
 	} else {
+		assert(statements->table); /* what is on `recent` is in it */
 		HASH_DELETE(hh, statements->table, prepared);
 		list_remove(&statements->recent, &prepared->link);
 	}

@@ -55,12 +55,18 @@ static bool decode(struct text t, struct arena *arena, struct text *out)
 	size_t len = 0;
 
 	for (size_t i = 0; i < t.len; i++) {
+		int high, low;
+
 		bytes[len++] = t.at[i];
 		if (t.at[i] != '%')
 			continue;
-		if (i + 2 >= t.len || hex(t.at[i + 1]) < 0 || hex(t.at[i + 2]) < 0)
+		if (t.len - i <= 2)
 			return false;
-		bytes[len - 1] = (char)(hex(t.at[i + 1]) << 4 | hex(t.at[i + 2]));
+		high = hex(t.at[i + 1]);
+		low = hex(t.at[i + 2]);
+		if (high < 0 || low < 0)
+			return false;
+		bytes[len - 1] = (char)(high << 4 | low);
 		i += 2;
 	}
 	bytes[len] = '\0';
@@ -242,6 +248,7 @@ static bool parse_unix(struct text t, const char *folder, struct arena *arena,
 	size_t end = find(t, "?");
 	struct text path = head(t, end), query = tail(t, end), authority;
 	const char *full;
+	size_t len;
 
 	if (starts_with(path, "//")) {
 		path = tail(path, 2);
@@ -261,15 +268,15 @@ static bool parse_unix(struct text t, const char *folder, struct arena *arena,
 		return false;
 	}
 	full = path.at[0] == '/' ? path.at : arena_printf(arena, "%s/%s", folder, path.at);
-	if (strlen(full) >= sizeof un->sun_path) {
+	len = strlen(full);
+	if (len >= sizeof un->sun_path) {
 		errbuf_set(errbuf, "the socket's path is longer than %zu bytes",
 			sizeof un->sun_path - 1);
 		return false;
 	}
 	un->sun_family = AF_UNIX;
-	strcpy(un->sun_path, full);
-	out->lengths[0] = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				      strlen(full) + 1);
+	memcpy(un->sun_path, full, len + 1);
+	out->lengths[0] = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
 	out->count = 1;
 	out->name = arena_printf(arena, "unix:%s", full);
 	return parse_query(query, out, errbuf);

@@ -466,7 +466,8 @@ static bool add_parameter(const struct column *column, const struct value *value
 		return false;
 	}
 	parameters->bytes += 8 + (*text ? strlen(*text) : 0);
-	if (is_typed(column, value)) {
+	/* No slots: the model promised no such value. One that comes all the same is JSON. */
+	if (parameters->values && is_typed(column, value)) {
 		parameters->values[parameters->count] = value;
 		parameters->typed = true;
 	}

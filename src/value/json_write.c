@@ -202,24 +202,42 @@ static char *digits_before(char *end, unsigned long long number)
 	return end;
 }
 
+/* Room for any number of these: 20 digits, a sign, or a point and three decimals. */
+enum { NUMBER_ROOM = 32 };
+
+static char *integer_before(char *end, long long number)
+{
+	unsigned long long size = (unsigned long long)number;
+	char *at = digits_before(end, number < 0 ? 0 - size : size);
+
+	if (number < 0)
+		*--at = '-';
+	return at;
+}
+
 /* Not yajl_gen_integer(): its sprintf() takes longer than all the rest of the member. */
 void json_integer(yajl_gen gen, const char *key, long long number)
 {
-	unsigned long long size = (unsigned long long)number;
-	char text[24], *end = text + sizeof(text), *at;
+	char text[NUMBER_ROOM], *end = text + sizeof(text),
+				*at = integer_before(end, number);
 
-	at = digits_before(end, number < 0 ? 0 - size : size);
-	if (number < 0)
-		*--at = '-';
 	json_key(gen, key);
 	yajl_gen_number(gen, at, (size_t)(end - at));
 }
 
+void json_append_integer(struct strbuf *out, long long number)
+{
+	char text[NUMBER_ROOM], *end = text + sizeof(text),
+				*at = integer_before(end, number);
+
+	strbuf_bytes(out, at, (size_t)(end - at));
+}
+
 /* Whole microseconds, digit by digit: yajl_gen_double() prints 15.199999... */
-void json_milliseconds(yajl_gen gen, const char *key, uint64_t ns)
+void json_append_milliseconds(struct strbuf *out, uint64_t ns)
 {
 	uint64_t us = ns / 1000 + (ns % 1000 >= 500), part = us % 1000;
-	char text[32], *end = text + sizeof(text), *at = end;
+	char text[NUMBER_ROOM], *end = text + sizeof(text), *at = end;
 	unsigned places = 3;
 
 	for (; places > 0 && part % 10 == 0; places--)
@@ -229,8 +247,7 @@ void json_milliseconds(yajl_gen gen, const char *key, uint64_t ns)
 	if (places > 0)
 		*--at = '.';
 	at = digits_before(at, us / 1000);
-	json_key(gen, key);
-	yajl_gen_number(gen, at, (size_t)(end - at));
+	strbuf_bytes(out, at, (size_t)(end - at));
 }
 
 void json_fragment(yajl_gen gen, struct text json)

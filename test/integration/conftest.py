@@ -1,5 +1,6 @@
 """Fixtures: servers for the whole session, and for each test a project folder and daemons on it."""
 
+import json
 import os
 import sys
 
@@ -7,8 +8,14 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from actions import ANY, EVENT, pg_account  # noqa: E402
 from harness import Project, Volleyd  # noqa: E402
 from servers import Postgres, Proxy, Redis  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    """The longest test first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: "test_valgrind" not in item.nodeid)
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +81,24 @@ def proxy():
     yield make
     for made in proxies:
         made.close()
+
+
+@pytest.fixture
+def run_insert(project, start, postgres):
+    """run_insert(ddl, action, payload, ...): a fresh daemon; the action's response to each payload."""
+    def run(ddl, action, *payloads, settings=None, account=None):
+        if ddl:
+            postgres.run(ddl, database="test")
+        pg_account(project, postgres, **(account or {}))
+        if settings:
+            project.settings(**settings)
+        project.event(EVENT, [action], ANY)
+        daemon = start(project)
+        answers = []
+        for payload in payloads:
+            raw = payload if isinstance(payload, str) else json.dumps(payload)
+            reply = daemon.post(EVENT, raw=raw)
+            assert reply.status == 201, reply.text
+            answers.append(reply.response("row") | {"text": reply.text})
+        return answers if len(answers) > 1 else answers[0]
+    return run

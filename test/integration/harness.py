@@ -232,24 +232,13 @@ def basic(key, secret):
     return {"Authorization": "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode()}
 
 
-def raw_exchange(port, data, seconds=10, shut=False):
-    """Sends bytes on a connection of its own and reads until the server closes or is silent."""
-    with socket.create_connection(("127.0.0.1", port), seconds) as connection:
-        connection.sendall(data)
-        if shut:
-            connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(seconds)
-        answer = b""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                piece = connection.recv(65536)
-            except (socket.timeout, ConnectionError):
-                break
-            if not piece:
-                break
-            answer += piece
-        return answer
+def open_files(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+def resident_kib(daemon):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
 
 class Digits(str):

@@ -181,13 +181,16 @@ class Proxy:
 
     delay: seconds before each piece from the server is passed on. mode: "pass", "hang" (accepts and
     says nothing), "mute" (passes on requests, holds back answers), "refuse" (closes at once),
-    "garbage" (answers with bytes that are no protocol), "cut" (closes in the middle of an answer).
+    "garbage" (answers with bytes that are no protocol), "cut" (closes in the middle of an answer),
+    "spoil" (passes on requests, and the bytes of `spoil` in place of each answer).
     """
 
     def __init__(self, target_port, delay=0.0, mode="pass"):
         self.target_port = target_port
         self.delay = delay
         self.mode = mode
+        self.spoil = b""
+        self.clients = set()
         self.connections = set()
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -203,6 +206,7 @@ class Proxy:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 self.connections.add(client)
+                self.clients.add(client)
             if self.mode == "refuse":
                 self.drop(client)
             elif self.mode == "garbage":
@@ -244,7 +248,7 @@ class Proxy:
                 if answers and self.mode == "cut":
                     sink.sendall(data[: max(1, len(data) // 2)])
                     break
-                sink.sendall(data)
+                sink.sendall(self.spoil if answers and self.mode == "spoil" else data)
         except OSError:
             pass
         self.drop(source)
@@ -253,11 +257,19 @@ class Proxy:
     def drop(self, connection):
         with self.lock:
             self.connections.discard(connection)
+            self.clients.discard(connection)
         try:
             connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         connection.close()
+
+    def inject(self, data):
+        """Sends bytes that nobody asked for to every client."""
+        with self.lock:
+            standing = list(self.clients)
+        for client in standing:
+            client.sendall(data)
 
     def cut_all(self):
         """Closes every connection that stands."""

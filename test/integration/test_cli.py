@@ -11,9 +11,9 @@ import time
 import pytest
 import yaml
 
+from actions import insert, set_key, two_accounts
 from harness import BUILD, TOP, Volleyd, cli, log_action
 from servers import free_port
-from test_flow import insert, set_key, two_accounts
 
 EVENT = "customer.new"
 

@@ -3,37 +3,8 @@
 import json
 import statistics
 
+from actions import MODEL, TABLE, insert, set_key, slow_table, two_accounts
 from harness import log_action
-
-MODEL = {"id": "String!", "name": "String", "amount": "Number"}
-
-SLOW_TABLE = """
-CREATE TABLE customers (id text PRIMARY KEY, name text, amount numeric);
-CREATE FUNCTION take_120_ms() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN PERFORM pg_sleep(0.12); RETURN NEW; END $$;
-CREATE TRIGGER slow BEFORE INSERT ON customers FOR EACH ROW EXECUTE FUNCTION take_120_ms();
-"""
-
-
-def insert(ident="row", account="pg", **payload):
-    return {"id": ident, "type": "POSTGRESQL", "action": "INSERT", "serviceAccountId": account,
-            "template": {"table": "customers",
-                         "payload": payload or {"id": "{id}", "name": "{name}",
-                                                "amount": "{amount}"}}}
-
-
-def set_key(ident="key", account="redis", **template):
-    return {"id": ident, "type": "REDIS", "action": "SET", "serviceAccountId": account,
-            "template": template or {"key": "customer:{id}", "stringify": True,
-                                     "value": "{$payload}"}}
-
-
-def two_accounts(project, postgres, redis_, redis_port=None, pool=None):
-    pool = {"pool": pool} if pool else {}
-    project.account("pg", "POSTGRESQL", test={"url": postgres.url("test"), **pool},
-                    live={"url": postgres.url("live"), **pool})
-    project.account("redis", "REDIS", test={"url": redis_.url(0, redis_port)},
-                    live={"url": redis_.url(1, redis_port)})
 
 
 def check_flow(daemon, events, make_payload, started_pairs):
@@ -54,7 +25,7 @@ def check_flow(daemon, events, make_payload, started_pairs):
 
 
 def test_total_is_the_slowest_action(project, postgres, redis_, start, proxy):
-    postgres.run(SLOW_TABLE, database="test")
+    slow_table(postgres, 0.12)
     slow_redis = proxy(redis_.port, delay=0.015)
     two_accounts(project, postgres, redis_, slow_redis.port)
     project.event("customer.new", [insert(), set_key()], MODEL)
@@ -71,7 +42,7 @@ def test_total_is_the_slowest_action(project, postgres, redis_, start, proxy):
 
 
 def test_twenty_actions_in_five_filters(project, postgres, redis_, start, proxy):
-    postgres.run(SLOW_TABLE, database="test")
+    slow_table(postgres, 0.12)
     slow_redis = proxy(redis_.port, delay=0.015)
     two_accounts(project, postgres, redis_, slow_redis.port, pool={"connections": 20})
     filters = []
@@ -91,8 +62,7 @@ def test_twenty_actions_in_five_filters(project, postgres, redis_, start, proxy)
 
 def test_live_and_test_keys_reach_different_databases(project, postgres, redis_, start):
     for database in ("live", "test"):
-        postgres.run("CREATE TABLE customers (id text PRIMARY KEY, name text, amount numeric)",
-                     database=database)
+        postgres.run(TABLE, database=database)
     two_accounts(project, postgres, redis_)
     project.event("customer.new", [insert(), set_key()], MODEL)
     daemon = start(project)
@@ -130,8 +100,7 @@ HOSTILE = [
 
 
 def test_hostile_values_arrive_as_plain_values(project, postgres, redis_, start):
-    postgres.run('CREATE TABLE customers (id text PRIMARY KEY, name text, amount numeric)',
-                 database="test")
+    postgres.run(TABLE, database="test")
     two_accounts(project, postgres, redis_)
     project.event("customer.new",
                   [insert(), set_key(key="plain:{id}", value="{name}"),
@@ -169,8 +138,7 @@ def test_hostile_identifiers_stay_one_identifier(project, postgres, redis_, star
 
 
 def test_numbers_arrive_digit_for_digit(project, postgres, redis_, start):
-    postgres.run("CREATE TABLE customers (id text PRIMARY KEY, name text, amount numeric)",
-                 database="test")
+    postgres.run(TABLE, database="test")
     two_accounts(project, postgres, redis_)
     project.event("customer.new", [insert(), set_key(key="{id}", value="{amount}")], MODEL)
     daemon = start(project)

@@ -2,15 +2,14 @@
 
 import base64
 import json
-import os
 import socket
 import time
 
 import pytest
 
-from harness import Wire, log_action, request_bytes, vectors
+from actions import MODEL, big_event, insert, slow_table, two_accounts
+from harness import Wire, log_action, open_files, request_bytes, resident_kib, vectors
 from servers import wait_until
-from test_flow import SLOW_TABLE, insert, two_accounts
 
 EVENT = "customer.new-customer"
 BODY = b'{"id":"1"}'
@@ -133,10 +132,9 @@ def test_table_byte_by_byte(daemon):
 
 def test_pipelined_replies_come_in_order(project, start, postgres, redis_):
     """A slow event first, fast ones behind it: the replies come in the order of the requests."""
-    postgres.run(SLOW_TABLE, database="test")
+    slow_table(postgres, 0.12)
     two_accounts(project, postgres, redis_)
-    project.event("customer.slow", [insert()], {"id": "String!", "name": "String",
-                                                "amount": "Number"})
+    project.event("customer.slow", [insert()], MODEL)
     project.event(EVENT, [log_action()], {"id": "String!"})
     daemon = start(project)
     with Wire(daemon.port) as wire:
@@ -163,11 +161,10 @@ def test_a_huge_pipeline(daemon):
 
 def test_a_pipeline_beyond_the_limit_waits(project, start, postgres, redis_):
     """limits.pipeline requests are at work, the others stand in the kernel until there is room."""
-    postgres.run(SLOW_TABLE, database="test")
+    slow_table(postgres, 0.12)
     two_accounts(project, postgres, redis_, pool={"connections": 10})
     project.settings(limits={"pipeline": 2})
-    project.event("customer.slow", [insert()], {"id": "String!", "name": "String",
-                                                "amount": "Number"})
+    project.event("customer.slow", [insert()], MODEL)
     daemon = start(project)
     with Wire(daemon.port) as wire:
         wire.send(b"".join(request_bytes(daemon, "customer.slow", b'{"id":"%d"}' % n)
@@ -278,24 +275,15 @@ def test_an_idle_connection_is_closed_without_a_word(project, start):
 
 def test_a_run_is_no_idleness(project, start, postgres, redis_):
     """The time that an event takes counts for none of the connection's limits."""
-    postgres.run(SLOW_TABLE.replace("0.12", "1"), database="test")
+    slow_table(postgres, 1)
     two_accounts(project, postgres, redis_)
     project.settings(limits={"idleTimeout": "200ms", "headTimeout": "200ms",
                              "bodyTimeout": "200ms", "replyTimeout": "200ms"})
-    project.event("customer.slow", [insert()], {"id": "String!", "name": "String",
-                                                "amount": "Number"})
+    project.event("customer.slow", [insert()], MODEL)
     daemon = start(project)
     with Wire(daemon.port) as wire:
         wire.send(request_bytes(daemon, "customer.slow", b'{"id":"1"}'))
         assert wire.reply().response("row")["status"] is True
-
-
-def big_event(project):
-    """An event whose reply is about 300 KB: a long condition is told back."""
-    condition = " OR ".join(["id = '%s'" % ("x" * 990)] * 60 + ["id IS NOT NULL"])
-    project.event("customer.big", [{"id": f"filter{n}", "condition": condition,
-                                    "actions": [log_action()]} for n in range(5)],
-                  {"id": "String!"})
 
 
 def test_a_client_that_never_reads_is_dropped(project, start):
@@ -322,11 +310,6 @@ def test_a_client_that_never_reads_is_dropped(project, start):
     check_good(daemon)
 
 
-def resident_kib(daemon):
-    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
-
-
 def test_a_client_that_reads_slowly_gets_everything(project, start):
     """What is taken in time keeps the connection, even when all of it takes longer."""
     project.settings(limits={"replyTimeout": "2s"})
@@ -348,10 +331,9 @@ def test_a_client_that_reads_slowly_gets_everything(project, start):
 
 def test_a_client_that_leaves_loses_only_its_reply(project, start, postgres, redis_):
     """An event whose run has begun is carried to its end: the row is there."""
-    postgres.run(SLOW_TABLE, database="test")
+    slow_table(postgres, 0.12)
     two_accounts(project, postgres, redis_)
-    project.event("customer.slow", [insert()], {"id": "String!", "name": "String",
-                                                "amount": "Number"})
+    project.event("customer.slow", [insert()], MODEL)
     daemon = start(project)
     for number in range(20):
         with Wire(daemon.port) as wire:
@@ -385,10 +367,6 @@ def test_clients_that_leave_in_the_middle(daemon):
             wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     check_good(daemon)
     wait_until(lambda: open_files(daemon) < 30, 10, "the end of the connections")
-
-
-def open_files(daemon):
-    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
 def test_half_close_after_several_requests(daemon):
@@ -477,28 +455,6 @@ def test_many_connections_at_once(daemon):
         assert wire.reply().status == 201
         wire.socket.close()
     wait_until(lambda: open_files(daemon) < 30, 10, "the end of the connections")
-
-
-# ---- addresses ---------------------------------------------------------------------------------
-
-def test_listens_on_several_addresses(project, start):
-    project.write("volley.yaml", {"listen": [f"127.0.0.1:{project.port}", {
-        "address": "unix:run/volley.sock"}], "routes": ["/event/", "/reactibehub.io/"]})
-    os.mkdir(project.path("run"))
-    project.event(EVENT, [log_action()], {"id": "String!"})
-    daemon = start(project)
-    with socket.socket(socket.AF_UNIX) as wire:
-        wire.connect(project.path("run/volley.sock"))
-        wire.sendall(good(daemon))
-        assert wire.recv(65536).startswith(b"HTTP/1.1 201 ")
-    check_good(daemon)
-    with Wire(daemon.port) as wire:
-        wire.send(good(daemon).replace(b"/event/", b"/reactibehub.io/"))
-        assert wire.reply().status == 201
-        wire.send(good(daemon).replace(b"/event/", b"/reactivehub.io/"))
-        assert wire.reply().status == 404
-    daemon.stop()
-    assert not os.path.exists(project.path("run/volley.sock"))
 
 
 def test_basic_credentials_on_the_wire(daemon):

@@ -2,12 +2,14 @@
 
 import datetime
 import json
+import os
 import re
+import shutil
 
 import pytest
 import yaml
 
-from harness import Project, cli, exact_dumps, exact_loads, log_action, vectors
+from harness import SANITIZED, Project, cli, exact_dumps, exact_loads, log_action, vectors
 
 
 def report(failures):
@@ -371,3 +373,51 @@ def test_digits_of_a_number_are_bounded(tmp_path, start, redis_):
     for text, status in (("9" * 1000, 201), ("9" * 1001, 400), ("0." + "1" * 999, 201),
                          ("0." + "1" * 1000, 400), ("1e5", 201)):
         assert daemon.post("json.echo", raw='{"n":%s}' % text).status == status, text[:20]
+
+
+# ---- catalogs ----------------------------------------------------------------------------------
+
+def write_files(folder, files, modes):
+    for name, lines in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
+        os.chmod(path, int(modes.get(name, "0600"), 8))
+
+
+def is_expected(message, expected):
+    """Severity, place (one that ends with a colon leaves the column open), message and hint."""
+    place = ":".join(str(message[part]) for part in ("file", "line", "column") if part in message)
+    at = expected.get("at", "")
+    return (message["severity"] == ("warning" if expected.get("warning") else "error") and
+            (place.startswith(at) if at.endswith(":") else place == at) and
+            expected["message"] in message["message"] and
+            expected.get("hint", "") in message.get("hint", ""))
+
+
+def problem_with_folder(folder, expect):
+    """What is wrong with the answer of `volley test --json` about one folder, or None."""
+    done = cli("test", "--json", project=folder)
+    document = json.loads(done.stdout)
+    errors = any(not expected.get("warning") for expected in expect)
+    if (done.returncode, document["ok"]) != (int(errors), not errors):
+        return f"exit code {done.returncode}, {document}"
+    missing = [expected for expected in expect
+               if not any(is_expected(message, expected) for message in document["messages"])]
+    if missing or len(document["messages"]) != len(expect):
+        return f"missing {missing} in {document['messages']}"
+    return None
+
+
+def test_catalogs(tmp_path):
+    """Folders of the table have exactly their messages, at their places (each third one, for time)."""
+    table = vectors("catalog.json")
+    folder, failures = str(tmp_path / "folder"), []
+    for case in table["cases"][::9 if SANITIZED else 3]:
+        write_files(folder, {**table["base"], **case["files"]}, case.get("modes", {}))
+        problem = problem_with_folder(folder, case["expect"])
+        if problem:
+            failures.append(f"{case['name']}: {problem}")
+        shutil.rmtree(folder)
+    report(failures)

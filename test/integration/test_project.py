@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from actions import insert, set_key
 from harness import Project, Volleyd, cli, log_action
 from servers import wait_until
-from test_flow import insert, set_key
 
 EVENT = "customer.new"
 

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from actions import MODEL, TABLE, insert, set_key, two_accounts
 from harness import SANITIZED, TOP, log_action
-from test_flow import MODEL, insert, set_key, two_accounts
 
 EVENTS = 10000
 PIPELINE = 50
@@ -38,9 +38,10 @@ def send_pipelined(daemon, first, count):
 
 @pytest.mark.skipif(SANITIZED, reason="valgrind and the sanitizers exclude each other")
 def test_nothing_is_lost_after_ten_thousand_events(project, postgres, redis_, start):
-    postgres.run("CREATE TABLE customers (id text PRIMARY KEY, name text, amount numeric)",
-                 database="test")
-    two_accounts(project, postgres, redis_)
+    postgres.run(TABLE, database="test")
+    # Under valgrind a login takes seconds, and more where the machine has other work.
+    patient = {"timeout": "2m", "connectTimeout": "2m"}
+    two_accounts(project, postgres, redis_, pool=patient)
     project.event("customer.new",
                   [insert(), set_key(), log_action(message="customer {id}")], MODEL)
     report = project.path("valgrind.log")

@@ -125,6 +125,13 @@ static void values_are_parameters(void **state)
 		"\"{\\\"city\\\":\\\"K\\\"}\",\"[\\\"p\\\",null]\",\"{\\\"x\\\":[1.50]}\"");
 }
 
+/* The model is checked before; whoever comes around it must not reach past the slots. */
+static void an_array_for_an_object_is_json(void **state)
+{
+	SENDS("{table: t, payload: {a: '{obj}'}}", "{\"obj\":[\"p\",1]}",
+		"INSERT INTO \\\"t\\\" (\\\"a\\\") VALUES ($1)", "\"[\\\"p\\\",1]\"");
+}
+
 static void absent_is_null_or_left_out(void **state)
 {
 	SENDS("{table: t, payload: {a: '{id}', b: '{n?}'}}", "{\"n\":null}",
@@ -364,6 +371,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(values_are_parameters, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_array_for_an_object_is_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			absent_is_null_or_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_are_quoted, setup, teardown),
