@@ -2,6 +2,7 @@
  * test_json.c - value/json and value/utf8: the table test/vectors/json.json, what a table
  * cannot hold (depth, digits, many names), and the writers.
  */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "value/utf8.h"
