@@ -20,8 +20,9 @@ static const struct cli_verb verbs[] = {
 		1, verb_add_key },
 	{ "test", "", "check every file of the project folder",
 		TAKES(CLI_PROJECT) | TAKES(CLI_JSON), 0, verb_test },
-	{ "send", "EVENT [FILE|-] [--repeat N]",
-		"send an event and show what each action did",
+	{ "send", "EVENT [FILE|-] [--repeat N] [--rate R]",
+		"send an event and show what each action did; without FILE the payload is "
+		"{}",
 		TAKES(CLI_PROJECT) | TAKES(CLI_JSON) | TAKES(CLI_KEY) | TAKES(CLI_SECRET) |
 			TAKES(CLI_URL) | TAKES(CLI_REPEAT) | TAKES(CLI_RATE),
 		2, verb_send },
@@ -32,13 +33,17 @@ static void print_help(FILE *out)
 {
 	fputs("usage: volley VERB [arguments] [--project DIR] [--json]\n\n", out);
 	for (const struct cli_verb *verb = verbs; verb->name; verb++)
-		fprintf(out, "  volley %s %s\n      %s\n", verb->name, verb->arguments,
-			verb->help);
+		fprintf(out, "  volley %s%s%s\n      %s\n", verb->name,
+			*verb->arguments ? " " : "", verb->arguments, verb->help);
 	fputs("\n  volley help, volley --version\n\n"
-	      "DIR is the current folder by default. See volley.yaml(5) for the files in "
-	      "it.\n"
-	      "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the daemon cannot be "
-	      "reached.\n",
+	      "--project DIR  the project folder; the current one by default\n"
+	      "--json         one JSON document on stdout and nothing else\n"
+	      "send takes --key and --secret, or VOLLEY_CLIENT_KEY and "
+	      "VOLLEY_CLIENT_SECRET, and\n"
+	      "--url http://HOST:PORT where volley.yaml's first listener is not what is "
+	      "meant.\n"
+	      "Exit codes: 0 done, 1 refused or failed (send: an action failed), 2 usage,\n"
+	      "3 the daemon cannot be reached.\n",
 		out);
 }
 

@@ -32,7 +32,7 @@ struct daemon {
 	struct loop *loop;
 	struct engine *engine;
 	struct event_api *api;
-	struct event *sigterm, *sigint;
+	struct event *sigterm, *sigint, *sighup;
 	bool draining;
 	uint64_t drain_until; /* monotonic ns */
 	struct loop_timer drain_timer;
@@ -83,6 +83,13 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	look_whether_drained(&daemon->drain_timer);
 }
 
+/* A person who means "reload" is told; the default action would be to die in the middle of a run. */
+static void on_hangup(evutil_socket_t signal_number, short what, void *context)
+{
+	log_line(LOG_WARN, "SIGHUP is ignored: this version reads its folder at start only",
+		NULL);
+}
+
 /*
  * Raises the soft limit of open files to the hard one, and answers how many client
  * connections fit beside the pools: each connection may cost one more file on the way out.
@@ -90,7 +97,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 static unsigned connections_that_fit(const struct snapshot *snapshot)
 {
 	unsigned wanted = snapshot->settings->limits.connections;
-	size_t pools = 0, fit;
+	size_t pools = 0, needed, fit;
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
@@ -103,17 +110,18 @@ static unsigned connections_that_fit(const struct snapshot *snapshot)
 			pools += account->half[e].present
 					 ? account->half[e].pool.connections
 					 : 0;
-	if (files.rlim_cur == RLIM_INFINITY ||
-		files.rlim_cur >= 2 * (rlim_t)wanted + pools + SPARE_FILES)
+	needed = 2 * (size_t)wanted + pools + SPARE_FILES;
+	if (files.rlim_cur == RLIM_INFINITY || files.rlim_cur >= needed)
 		return wanted;
 	fit = files.rlim_cur > pools + SPARE_FILES + 2
 		      ? (files.rlim_cur - pools - SPARE_FILES) / 2
 		      : 1;
-	log_begin(LOG_WARN, TEXT("limits.connections is lowered: the limit of open files "
-				 "is too small"));
+	log_begin(LOG_WARN, TEXT("limits.connections is lowered, raise the hard limit of "
+				 "open files (ulimit -n)"));
 	log_number("connections", (int64_t)fit);
 	log_number("wanted", wanted);
 	log_number("open_files", (int64_t)files.rlim_cur);
+	log_number("needed", (int64_t)needed);
 	log_end();
 	return (unsigned)fit;
 }
@@ -177,11 +185,23 @@ static void stop(struct daemon *daemon)
 		event_free(daemon->sigterm);
 	if (daemon->sigint)
 		event_free(daemon->sigint);
+	if (daemon->sighup)
+		event_free(daemon->sighup);
 	loop_timer_stop(&daemon->drain_timer);
 	if (daemon->api)
 		event_api_free(daemon->api);
 	engine_free(daemon->engine);
 	loop_free(daemon->loop);
+}
+
+static struct event *watch_signal(
+	struct daemon *daemon, int number, void (*fire)(evutil_socket_t, short, void *))
+{
+	struct event *event = evsignal_new(loop_base(daemon->loop), number, fire, daemon);
+
+	if (!event || event_add(event, NULL) != 0)
+		mem_exhausted();
+	return event;
 }
 
 static bool start(struct daemon *daemon, struct snapshot *snapshot)
@@ -200,13 +220,10 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
-	daemon->sigterm = evsignal_new(
-		loop_base(daemon->loop), SIGTERM, on_terminate, daemon);
-	daemon->sigint = evsignal_new(
-		loop_base(daemon->loop), SIGINT, on_terminate, daemon);
-	if (!daemon->sigterm || !daemon->sigint || event_add(daemon->sigterm, NULL) != 0 ||
-		event_add(daemon->sigint, NULL) != 0)
-		mem_exhausted();
+	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
+	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
+	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
+	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	return true;
 }
 
@@ -218,13 +235,12 @@ static int serve(const char *path)
 
 	if (!snapshot)
 		return EXIT_REFUSED;
-	log_start(snapshot);
 	started = start(&daemon, snapshot);
-	if (started) {
+	if (started)
 		loop_run(daemon.loop);
-		log_line(LOG_INFO, "volleyd ended", NULL);
-	}
 	stop(&daemon);
+	if (started)
+		log_line(LOG_INFO, "volleyd ended", NULL);
 	arena_drop_cache();
 	json_drop_cache();
 	key_cleanup();

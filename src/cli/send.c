@@ -5,6 +5,7 @@
  * libevent's own HTTP client does the work: a command may wait, and the daemon's client
  * stack has nothing to prove here.
  */
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
@@ -15,7 +16,6 @@
 #include <yajl/yajl_gen.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/units.h"
@@ -302,35 +302,49 @@ static enum cli_exit send_many(struct sender *sender, size_t count, double rate)
 	return code != CLI_DONE ? code : failed ? CLI_REFUSED : CLI_DONE;
 }
 
+/* Reads to the end; pipes have no size that could be asked for. */
+static bool read_all(struct cli *cli, FILE *file, const char *name, struct text *out)
+{
+	enum { PIECE = 65536 };
+	struct strbuf input;
+	char *room;
+	size_t len;
+
+	strbuf_init_arena(&input, cli->arena, MAX_PAYLOAD);
+	do {
+		room = strbuf_reserve(&input, PIECE);
+		len = room ? fread(room, 1, PIECE, file) : 0;
+		if (room)
+			strbuf_advance(&input, len);
+	} while (len > 0);
+	*out = strbuf_get(&input);
+	if (input.failed)
+		cli_fail(CLI_REFUSED, "%s is longer than %d bytes", name, MAX_PAYLOAD);
+	else if (ferror(file))
+		cli_fail(CLI_REFUSED, "%s cannot be read", name);
+	return !input.failed && !ferror(file);
+}
+
 /* The payload: a file, "-" for standard input, or {} when none is named. */
 static bool read_payload(struct cli *cli, struct text *out)
 {
 	const char *path = cli->count > 1 ? cli->arguments[1] : NULL;
-	struct errbuf errbuf;
-	struct strbuf input;
-	size_t len;
+	FILE *file;
+	bool read;
 
 	*out = TEXT("{}");
 	if (!path)
 		return true;
-	if (strcmp(path, "-") != 0) {
-		if (file_read(cli->arena, path, MAX_PAYLOAD, out, &errbuf))
-			return true;
-		cli_fail(CLI_REFUSED, "%s", errbuf.text);
+	if (strcmp(path, "-") == 0)
+		return read_all(cli, stdin, "standard input", out);
+	file = fopen(path, "re");
+	if (!file) {
+		cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 		return false;
 	}
-	strbuf_init_arena(&input, cli->arena, MAX_PAYLOAD);
-	do {
-		char *room = strbuf_reserve(&input, 65536);
-
-		len = room ? fread(room, 1, 65536, stdin) : 0;
-		strbuf_advance(&input, len);
-	} while (len > 0);
-	*out = strbuf_get(&input);
-	if (input.failed)
-		cli_fail(
-			CLI_REFUSED, "standard input is longer than %d bytes", MAX_PAYLOAD);
-	return !input.failed;
+	read = read_all(cli, file, path, out);
+	fclose(file);
+	return read;
 }
 
 static const char *credential(struct cli *cli, enum cli_option option, const char *variable)

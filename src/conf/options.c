@@ -229,7 +229,7 @@ static const struct conf_option *find(const struct conf_option *table, const cha
 		if (strncmp(o->name, prefix, prefix_len) != 0)
 			continue;
 		rest = text_of(o->name + prefix_len);
-		if (text_equal(rest, key))
+		if (text_equal(rest, key) && !memchr(rest.at, '.', rest.len))
 			return o;
 		rest.len = strcspn(rest.at, ".");
 		*is_group = *is_group || text_equal(rest, key);

@@ -10,6 +10,8 @@
  */
 #include "net/http_conn.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 #include "base/clock.h"
@@ -105,10 +107,19 @@ static void body_is_complete(struct http_conn *conn)
 	server->handler->on_request(server->owner, &exchange->request);
 }
 
+static void refuse_body(struct http_conn *conn)
+{
+	char detail[96];
+
+	snprintf(detail, sizeof(detail), "the body is longer than %zu bytes (limits.body)",
+		conn->server->limits->body);
+	http_conn_refuse(conn, 413, detail);
+}
+
 static void begin_body(struct http_conn *conn)
 {
 	if (conn->body_left > conn->server->limits->body)
-		http_conn_refuse(conn, 413, "the body is larger than the limit");
+		refuse_body(conn);
 	else if (!conn->chunked && conn->body_left == 0)
 		body_is_complete(conn);
 	else if (conn->current->expects && input_is_empty(conn))
@@ -195,7 +206,7 @@ static bool keep_body(struct http_conn *conn, struct text bytes)
 	size_t wanted = exchange->body_len + bytes.len + conn->body_left;
 
 	if (exchange->body_len + bytes.len > conn->server->limits->body) {
-		http_conn_refuse(conn, 413, "the body is larger than the limit");
+		refuse_body(conn);
 		return false;
 	}
 	if (wanted > BODY_FIRST)

@@ -209,12 +209,27 @@ static bool remove_stale(const struct sockaddr_un *address)
 	return refused && unlink(address->sun_path) == 0;
 }
 
+/* The last folder of the path, "run" in most: a fresh project has none yet. */
+static bool make_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || slash == path)
+		return false;
+	memcpy(folder, path, (size_t)(slash - path));
+	folder[slash - path] = '\0';
+	return mkdir(folder, 0755) == 0;
+}
+
 static int bind_unix(int fd, const struct sockaddr_un *address)
 {
 	const struct sockaddr *generic = (const struct sockaddr *)address;
 
 	if (bind(fd, generic, sizeof(*address)) == 0)
 		return 0;
+	if (errno == ENOENT && make_folder(address->sun_path))
+		return bind(fd, generic, sizeof(*address)) == 0 ? 0 : errno;
 	if (errno != EADDRINUSE)
 		return errno;
 	if (!remove_stale(address))

@@ -100,20 +100,31 @@ static void describe(const struct request *request, yajl_gen gen)
 	yajl_gen_map_close(gen);
 }
 
+/* The line's own run and event stay the only ones: a field of that name gets a `_` behind it. */
+static struct text field_name(struct text name)
+{
+	if (text_is(name, "run"))
+		return TEXT("run_");
+	if (text_is(name, "event"))
+		return TEXT("event_");
+	return name;
+}
+
 static void write_field(const struct member *member, struct arena *arena, size_t max)
 {
+	struct text name = field_name(member->name);
 	struct strbuf json;
 
 	if (member->value.type == VALUE_STRING) {
-		log_field(member->name, member->value.text);
+		log_field(name, member->value.text);
 		return;
 	}
 	strbuf_init_arena(&json, arena, max);
 	json_append(&json, &member->value);
 	if (member->value.type == VALUE_ARRAY || member->value.type == VALUE_OBJECT)
-		log_field(member->name, strbuf_get(&json));
+		log_field(name, strbuf_get(&json));
 	else
-		log_raw(member->name, strbuf_get(&json));
+		log_raw(name, strbuf_get(&json));
 }
 
 static void start(
