@@ -181,6 +181,14 @@ static void log_start(const struct snapshot *snapshot)
 
 static void stop(struct daemon *daemon)
 {
+	sigset_t late;
+
+	/* A signal that comes from now on would meet its default action: it waits for the end. */
+	sigemptyset(&late);
+	sigaddset(&late, SIGTERM);
+	sigaddset(&late, SIGINT);
+	sigaddset(&late, SIGHUP);
+	sigprocmask(SIG_BLOCK, &late, NULL);
 	if (daemon->sigterm)
 		event_free(daemon->sigterm);
 	if (daemon->sigint)

@@ -232,6 +232,7 @@ void loop_run(struct loop *loop)
 {
 	loop->stopping = false;
 	loop->cpu = thread_cpu();
+	log_flush(); /* what the start had to say does not wait for the first client */
 	while (!loop->stopping)
 		run_pass(loop);
 }

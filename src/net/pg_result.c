@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "net/pg_connection.h"
 #include "value/decimal.h"
 #include "value/json.h"
 
@@ -54,6 +55,8 @@ static const struct {
 
 enum err pg_result_error(const char *sqlstate)
 {
+	if (!*sqlstate)
+		return ERR_PG_LOST; /* libpq's own: it understood no answer of the server */
 	for (size_t i = 0; i < array_len(errors); i++) {
 		if (strncmp(sqlstate, errors[i].prefix, strlen(errors[i].prefix)) == 0)
 			return errors[i].err;
@@ -78,7 +81,13 @@ void pg_result_failure(const PGresult *result, enum err err, const char *account
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	struct strbuf more;
+	struct errbuf own;
+	char ignored[6];
 
+	if (!message) {
+		pg_message_clean(PQresultErrorMessage(result), &own, ignored);
+		message = own.text;
+	}
 	strbuf_init_arena(&more, arena, MORE_MAX);
 	append_field(&more, result, PG_DIAG_MESSAGE_DETAIL);
 	append_field(&more, result, PG_DIAG_MESSAGE_HINT);
@@ -86,7 +95,7 @@ void pg_result_failure(const PGresult *result, enum err err, const char *account
 	outcome->err = err;
 	outcome->code = err_kind(err)->code;
 	outcome->message = text_of(arena_printf(
-		arena, "%s: %.2000s", account, message ? message : err_kind(err)->text));
+		arena, "%s: %.2000s", account, *message ? message : err_kind(err)->text));
 	outcome->detail = arena_text(arena, text_of(sqlstate));
 	outcome->more = strbuf_get(&more);
 	outcome->payload = NULL;

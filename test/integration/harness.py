@@ -133,6 +133,7 @@ class Volleyd:
         self.port = project.port
         self.log_path = project.path("volleyd.log")
         self.connection = None
+        self.told_to_end = False
         # A log of its own, so that a second daemon of one project is not judged by the first one's.
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
@@ -205,13 +206,18 @@ class Volleyd:
         """GET /run/{id}."""
         return self.request("GET", f"/run/{ident}", None, self.credentials(environment))
 
+    def terminate(self):
+        """SIGTERM; stop() then sends none, since a second one would cut the drain short."""
+        self.told_to_end = True
+        self.process.send_signal(signal.SIGTERM)
+
     def stop(self, expect=0):
-        """SIGTERM; the exit code and the whole log are looked at."""
+        """SIGTERM, if it was not sent; the exit code and the whole log are looked at."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        if not self.told_to_end and self.process.poll() is None:
+            self.terminate()
         try:
             code = self.process.wait(60)
         except subprocess.TimeoutExpired:

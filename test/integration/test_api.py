@@ -164,6 +164,7 @@ def test_idempotency_key_is_refused(daemon):
     check_problem(daemon.post(EVENT, {"id": "1"}, headers={"Idempotency-Key": "a"}), 501,
                   "Idempotency-Key")
     check_problem(daemon.post(EVENT, {"id": 1}, headers={"Idempotency-Key": "a"}), 422)
+    daemon.stop()
     assert "noted" not in daemon.log()
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from actions import insert, set_key, two_accounts
 from harness import BUILD, TOP, Volleyd, cli, log_action
-from servers import free_port
+from servers import free_port, wait_until
 
 EVENT = "customer.new"
 
@@ -392,7 +392,7 @@ def test_send_repeated(sending):
     done = cli("send", "good.event", "--repeat", "50", project=daemon.project.folder,
                env=credentials)
     assert done.returncode == 0 and "50 sent, 0 failed" in done.stdout, done.stdout
-    assert daemon.log().count('msg="noted"') == 100
+    wait_until(lambda: daemon.log().count('msg="noted"') == 100, 10, "the lines")
     done = cli("send", EVENT, "-", "--repeat", "5", "--json", stdin='{"id": "same"}',
                project=daemon.project.folder, env=credentials)
     assert done.returncode == 1  # four of the five are duplicates

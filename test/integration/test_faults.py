@@ -123,7 +123,8 @@ def test_garbage(faulty, service):
 SPOILT = {
     "POSTGRESQL": [b"\x00\xffthis is no protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n",
                    b"D\xff\xff\xff\xff", b"D\x7f\xff\xff\xff1", b"D\x00\x00\x10\x00\x00\x01",
-                   b"Z\x00\x00\x00\x05I" * 3, b"1\x00\x00\x00\x04" * 5, b"R\x00\x00\x00\x08\x00\x00\x00\x03",
+                   b"Z\x00\x00\x00\x05I" * 3, b"1\x00\x00\x00\x04" * 5,
+                   b"R\x00\x00\x00\x08\x00\x00\x00\x03",
                    b"G\x00\x00\x00\x07\x00\x00\x00", b"T\x00\x00\x00\x06\x7f\xff",
                    b"A\x00\x00\x00\x04"],
     "REDIS": [b"\x00\xffthis is no protocol\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n",

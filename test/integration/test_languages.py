@@ -411,7 +411,7 @@ def problem_with_folder(folder, expect):
 
 
 def test_catalogs(tmp_path):
-    """Folders of the table have exactly their messages, at their places (each third one, for time)."""
+    """Folders of the table (each third, for time) have exactly their messages, at their places."""
     table = vectors("catalog.json")
     folder, failures = str(tmp_path / "folder"), []
     for case in table["cases"][::9 if SANITIZED else 3]:

@@ -80,7 +80,7 @@ def test_sigterm_drains(project, start, postgres, redis_):
         half.send(request_bytes(daemon, EVENT, b'{"id":"half"}')[:-4])
         wire.send(request_bytes(daemon, EVENT, b'{"id":"a"}'))
         wait_until(lambda: sleeping(postgres), 10, "the slow INSERT")
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.terminate()
         idle.end()
         with pytest.raises(OSError):
             wait_until(lambda: Wire(daemon.port).socket.close(), 5, "closed listener")
@@ -110,7 +110,7 @@ def test_a_request_during_the_drain_is_503(project, start, postgres, redis_):
         wire.send(request_bytes(daemon, EVENT, b'{"id":"a"}'))
         late.send(request_bytes(daemon, EVENT, b'{"id":"late"}')[:50])
         wait_until(lambda: sleeping(postgres), 10, "the slow INSERT")
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.terminate()
         wait_until(lambda: "draining" in daemon.log(), 5, "the drain")
         late.send(request_bytes(daemon, EVENT, b'{"id":"late"}')[50:])
         reply = late.reply()
@@ -144,11 +144,21 @@ def test_a_second_signal_ends_at_once(project, start, postgres, redis_, second):
     with Wire(daemon.port) as wire:
         wire.send(request_bytes(daemon, EVENT, b'{"id":"a"}'))
         wait_until(lambda: sleeping(postgres), 10, "the slow INSERT")
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.terminate()
         wait_until(lambda: "draining" in daemon.log(), 5, "the drain")
         assert daemon.process.poll() is None
         daemon.process.send_signal(second)
         daemon.process.wait(10)
+    daemon.stop()
+
+
+def test_signals_until_the_very_end(project, start):
+    """The last one comes when nearly all is taken down; the exit code is 0 all the same."""
+    project.event(EVENT, [log_action()])
+    daemon = start(project)
+    assert daemon.post(EVENT).status == 201
+    while daemon.process.poll() is None:
+        daemon.terminate()
     daemon.stop()
 
 

@@ -126,6 +126,7 @@ def test_few_open_files_lower_the_connections(project, start):
     project.event(EVENT, [log_action()])
     daemon = start(project, **with_files(100))
     assert daemon.post(EVENT).status == 201
+    wait_until(lambda: "limits.connections" in daemon.log(), 10, "the warning")
     line = next(line for line in daemon.log_lines() if "limits.connections" in line["msg"])
     fit = int(line["connections"])
     assert line["level"] == "warn" and line["wanted"] == "10000" and line["open_files"] == "100"

@@ -82,7 +82,8 @@ def test_a_server_restarts_in_the_middle_of_a_load(project, start, postgres, red
     try:
         load.goes_on(200, "the load")
         server.stop(signal.SIGINT if which == "row" and how == signal.SIGTERM else how)
-        wait_until(lambda: not load.answers[-1][1 if which == "row" else 2]["status"], 20, "a failure")
+        mine = 1 if which == "row" else 2
+        wait_until(lambda: not load.answers[-1][mine]["status"], 20, "a failure")
         load.goes_on(100, "failures")
     finally:
         server.start()
@@ -121,7 +122,8 @@ def come_and_leave(daemon, client):
             sent.add(ident)
             if way == "stay":
                 reply = wire.reply(60)
-                assert reply.response("row")["status"] and reply.response("key")["status"], reply.text
+                assert reply.response("row")["status"], reply.text
+                assert reply.response("key")["status"], reply.text
                 done.add(ident)
             elif way == "reset":
                 wire.step(b"", chance.random() * 0.01)
@@ -147,7 +149,7 @@ def test_clients_that_come_and_leave(project, start, postgres, redis_):
 # ---- the end of the daemon ---------------------------------------------------------------------
 
 def send_until_the_end(daemon, client, began):
-    """Sends events, two at a time, until the connection ends; the ids that were done, and refused."""
+    """Sends events, two at a time, until the connection ends; the ids done, and those refused."""
     done, refused, number = set(), set(), 0
     try:
         with Wire(daemon.port) as wire:
@@ -181,7 +183,7 @@ def test_sigterm_in_the_middle_of_a_load(project, start, postgres, redis_):
                    for number, event in enumerate(began)]
         for event in began:
             assert event.wait(60)
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.terminate()
         results = [client.result(60) for client in clients]
     daemon.stop()
     done = set().union(*(done for done, _ in results))

@@ -65,6 +65,7 @@ def test_an_event_that_matches_nothing(project, start):
         assert check_reply(reply, event, "test", filters) == {}
         assert reply.json()["match_rules"] == []
         assert daemon.run(reply.json()["id"]).json()["id"] == reply.json()["id"]
+    daemon.stop()
     assert "noted" not in daemon.log()
 
 
@@ -74,6 +75,7 @@ def test_environments(project, start):
     daemon = start(project)
     for environment in ("live", "test"):
         assert check_reply(daemon.post(EVENT, {}, environment), EVENT, environment, 1)
+    daemon.stop()
     assert f"live {EVENT}" in daemon.log() and f"test {EVENT}" in daemon.log()
 
 
