@@ -12,7 +12,8 @@
 #define TAKES(option) (1U << (option))
 
 static const struct cli_verb verbs[] = {
-	{ "init", "[DIR]", "make a project folder with a first event", 0, 1, verb_init },
+	{ "init", "[DIR]", "make a project folder with a first event", TAKES(CLI_JSON), 1,
+		verb_init },
 	{ "add:key", "NAME --environment live|test [--events ID,...]",
 		"make an API key and print it once",
 		TAKES(CLI_PROJECT) | TAKES(CLI_JSON) | TAKES(CLI_ENVIRONMENT) |

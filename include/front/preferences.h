@@ -10,6 +10,9 @@
 
 #include "net/http_server.h"
 
+/* A longer wait counts as this many seconds, so that its nanoseconds fit 64 bits. */
+enum { PREFERENCES_WAIT_MAX = 1000000000 };
+
 struct preferences {
 	bool respond_async; /* the reply goes at once */
 	bool wait;          /* `wait=N` was given */

@@ -67,8 +67,7 @@ void suggest_offer(struct suggest *suggest, struct text candidate)
 		candidate.len == 0 || text_equal(written, candidate))
 		return;
 	apart = distance(written, candidate);
-	if (apart == 0) /* only the case differs */
-		apart = 1;
+	/* 0: only the case differs, which is nearer than any other letter. */
 	if (apart < suggest->distance) {
 		suggest->best = candidate;
 		suggest->distance = apart;

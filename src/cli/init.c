@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/strbuf.h"
 #include "cli/cli.h"
+#include "value/json.h"
 
 static const struct {
 	const char *path;
@@ -72,6 +74,22 @@ static bool make_part(struct cli *cli, const char *folder, size_t index)
 	return false;
 }
 
+static void print_created(struct cli *cli, const char *folder, const char *settings)
+{
+	struct strbuf name;
+
+	if (!cli->option[CLI_JSON]) {
+		printf("%s created.\n"
+		       "Next: volley add:key NAME --environment test --project %s\n"
+		       "      volleyd -c %s\n",
+			settings, folder, settings);
+		return;
+	}
+	strbuf_init_arena(&name, cli->arena, SIZE_MAX);
+	json_append_string(&name, text_of(settings));
+	printf("{\"created\":%.*s}\n", TEXT_ARG(strbuf_get(&name)));
+}
+
 enum cli_exit verb_init(struct cli *cli)
 {
 	const char *folder = cli->count ? cli->arguments[0] : ".";
@@ -84,9 +102,6 @@ enum cli_exit verb_init(struct cli *cli)
 	for (size_t i = 0; i < array_len(parts); i++)
 		if (!make_part(cli, folder, i))
 			return CLI_REFUSED;
-	printf("%s created.\n"
-	       "Next: volley add:key NAME --environment test --project %s\n"
-	       "      volleyd -c %s\n",
-		settings, folder, settings);
+	print_created(cli, folder, settings);
 	return CLI_DONE;
 }

@@ -82,6 +82,17 @@ static bool has_key(const struct node *list, const char *name)
 	return false;
 }
 
+/* The keys that a text would hold; 0 when it is no YAML. */
+static size_t count_keys(struct cli *cli, const char *path, struct text text)
+{
+	struct diag *diag = diag_new(cli->arena);
+	struct source source = { path, text };
+	const struct node *root = yaml_parse(&source, cli->arena, diag);
+	const struct node *list = diag_errors(diag) ? NULL : node_get(root, "keys");
+
+	return list && list->kind == NODE_LIST ? list->count : 0;
+}
+
 /* The list of `--events a,b` as YAML flow, or "". False: one is no id, which was said. */
 static bool format_events(struct cli *cli, struct strbuf *out)
 {
@@ -116,6 +127,19 @@ static unsigned indentation(const struct node *list)
 	return column > 3 ? column - 3 : 0;
 }
 
+/*
+ * The text that the entry is appended to: without an empty flow list (`keys: []`), behind which
+ * nothing could stand. Only when it is the file's last word.
+ */
+static struct text without_empty_list(
+	struct text old, const struct node *root, const struct node **list)
+{
+	if (!*list || (*list)->kind != NODE_LIST || (*list)->count > 0 || root->count != 1)
+		return old;
+	*list = NULL;
+	return (struct text){ old.at, root->entries[0].key_place.offset };
+}
+
 struct new_key {
 	const char *name, *environment, *client_key, *secret;
 };
@@ -125,7 +149,7 @@ static bool append_entry(struct cli *cli, const char *path, struct text old,
 	const struct new_key *key, struct strbuf *out)
 {
 	unsigned char hash[KEY_HASH_SIZE];
-	const struct node *list, *after, *root = parse_keys(cli, path, old, &list);
+	const struct node *list, *root = parse_keys(cli, path, old, &list);
 	size_t before;
 
 	if (!root)
@@ -135,6 +159,7 @@ static bool append_entry(struct cli *cli, const char *path, struct text old,
 		return false;
 	}
 	before = list && list->kind == NODE_LIST ? list->count : 0;
+	old = without_empty_list(old, root, &list);
 	strbuf_text(out, old);
 	if (old.len && old.at[old.len - 1] != '\n')
 		strbuf_char(out, '\n');
@@ -149,8 +174,7 @@ static bool append_entry(struct cli *cli, const char *path, struct text old,
 	if (!format_events(cli, out))
 		return false;
 	strbuf_string(out, " }\n");
-	if (parse_keys(cli, path, strbuf_get(out), &after) && after &&
-		after->kind == NODE_LIST && after->count == before + 1)
+	if (count_keys(cli, path, strbuf_get(out)) == before + 1)
 		return true;
 	cli_fail(CLI_REFUSED,
 		"%s is laid out so that nothing can be appended to its list; "

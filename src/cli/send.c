@@ -70,6 +70,16 @@ static const char *base_url(struct cli *cli)
 	return NULL;
 }
 
+/* "[::1]" of a URL is connected to as "::1". */
+static const char *without_brackets(struct arena *arena, const char *host)
+{
+	size_t len = strlen(host);
+
+	if (len > 2 && host[0] == '[' && host[len - 1] == ']')
+		return arena_text(arena, (struct text){ host + 1, len - 2 }).at;
+	return arena_text(arena, text_of(host)).at;
+}
+
 /* Opens the connection that the URL names. */
 static enum cli_exit connect_to(struct sender *sender, const char *url, const char *event)
 {
@@ -90,13 +100,12 @@ static enum cli_exit connect_to(struct sender *sender, const char *url, const ch
 
 		while (len && path[len - 1] == '/')
 			len--;
-		sender->host = arena_printf(
-			arena, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
+		sender->host = arena_printf(arena, "%s:%d", host, port);
 		sender->path = arena_printf(
 			arena, "%.*s/event/%s", (int)len, path ? path : "", encoded);
 		free(encoded);
 		sender->connection = evhttp_connection_base_new(sender->base, NULL,
-			arena_printf(arena, "%s", host), (ev_uint16_t)port);
+			without_brackets(arena, host), (ev_uint16_t)port);
 		evhttp_connection_set_timeout(sender->connection, 3600);
 	}
 	if (uri)

@@ -16,6 +16,7 @@
 #include "conf/scalar.h"
 #include "conf/yaml_error.h"
 #include "conf/yaml_map.h"
+#include "conf/yaml_quoted.h"
 
 struct built {
 	struct node node;
@@ -90,6 +91,21 @@ static struct text token_text(struct parser *p, struct fy_token *token)
 	const char *at = token ? fy_token_get_text(token, &len) : NULL;
 
 	return arena_text(p->arena, (struct text){ at ? at : "", at ? len : 0 });
+}
+
+/* A quoted scalar's marks stand inside its quotes. */
+static struct text scalar_text(struct parser *p, struct fy_token *token)
+{
+	enum fy_scalar_style style = token ? fy_scalar_token_get_style(token) : FYSS_PLAIN;
+	const struct fy_mark *start, *end;
+
+	if (style != FYSS_SINGLE_QUOTED && style != FYSS_DOUBLE_QUOTED)
+		return token_text(p, token);
+	start = fy_token_start_mark(token);
+	end = fy_token_end_mark(token);
+	return yaml_quoted((struct text){ p->source->text.at + start->input_pos,
+				   end->input_pos - start->input_pos },
+		style == FYSS_DOUBLE_QUOTED, p->arena);
 }
 
 /* ---- limits --------------------------------------------------------------------------- */
@@ -291,7 +307,7 @@ must_check static bool scalar(struct parser *p, struct fy_event *event, struct b
 	struct fy_token *token = fy_event_get_token(event);
 	bool plain = !token || fy_scalar_token_get_style(token) == FYSS_PLAIN;
 	struct place place = event_place(p, event);
-	struct text t = token_text(p, token);
+	struct text t = scalar_text(p, token);
 	enum node_kind plain_kind = scalar_kind(t), kind = plain ? plain_kind : NODE_STRING;
 
 	if (token)

@@ -34,13 +34,15 @@ static bool read_seconds(struct text value, uint64_t *seconds)
 {
 	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
 		value = (struct text){ value.at + 1, value.len - 2 };
-	if (value.len == 0 || value.len > 9)
+	if (value.len == 0)
 		return false;
 	*seconds = 0;
 	for (size_t i = 0; i < value.len; i++) {
 		if (value.at[i] < '0' || value.at[i] > '9')
 			return false;
 		*seconds = *seconds * 10 + (uint64_t)(value.at[i] - '0');
+		if (*seconds > PREFERENCES_WAIT_MAX)
+			*seconds = PREFERENCES_WAIT_MAX;
 	}
 	return true;
 }
@@ -54,7 +56,7 @@ static void read_preference(struct text preference, struct preferences *out)
 	if (text_is_nocase(name, "respond-async")) {
 		out->respond_async = true;
 	} else if (text_is_nocase(name, "wait") && !out->wait &&
-		   read_seconds(word, &seconds)) {
+		   read_seconds(text_trim(word), &seconds)) {
 		out->wait = true;
 		out->seconds = seconds;
 	}

@@ -213,6 +213,29 @@ static bool goes_through(struct path path, size_t i)
 	return i == path.count || !path.parts[i].digits;
 }
 
+/* Shows the path with an index behind the first array that it goes through from a part on. */
+static void hint_index(struct parser *parser, struct path path, size_t from)
+{
+	struct path before = { path.parts, from ? from : 1 }, behind;
+	struct strbuf text;
+
+	for (; before.count < path.count; before.count++) {
+		const struct model *model = parser->scope->model;
+
+		if (count_arrays(&model, path, 0, before.count, true) > 0)
+			break;
+	}
+	behind = (struct path){ path.parts + before.count, path.count - before.count };
+	strbuf_init_arena(&text, parser->lexer.arena, CONDITION_MAX_LENGTH);
+	path_write(&text, before);
+	strbuf_string(&text, behind.count ? ".0." : ".0");
+	path_write(&text, behind);
+	diag_hint(parser->lexer.diag,
+		"only elements of one array can be compared with each other; an index "
+		"chooses one: %.*s",
+		TEXT_ARG(strbuf_get(&text)));
+}
+
 /* Finds what two paths share; false: they go through different arrays. */
 static bool check_arrays(struct parser *parser, struct term *term)
 {
@@ -233,10 +256,7 @@ static bool check_arrays(struct parser *parser, struct term *term)
 		return true;
 	diag_error(parser->lexer.diag, place_of(parser, term->at, term->len),
 		"the two paths go through different arrays");
-	diag_hint(parser->lexer.diag,
-		"only elements of one array can be compared with each other; an index "
-		"chooses one: %.*s.0",
-		TEXT_ARG(words(parser, term->right.at, term->right.len)));
+	hint_index(parser, b, shared);
 	return false;
 }
 

@@ -100,8 +100,11 @@ static bool add_wildcard(struct compiler *c, size_t at, const struct wildcard *w
 		diag_hint(c->diag, "a wildcard has single braces: %.*s",
 			TEXT_ARG(part->text));
 	}
-	return scope_bind(c->scope, wildcard->path, place_of(c, at + 1, wildcard->path_len),
-		c->arena, c->diag, &part->binding);
+	if (scope_bind(c->scope, wildcard->path, place_of(c, at + 1, wildcard->path_len),
+		    c->arena, c->diag, &part->binding))
+		return true;
+	part->binding.arrays = 0; /* one mistake, one message: check_mixed() says no more */
+	return false;
 }
 
 /* Whether the rest of a typed text is one `::Type`, the conversion of the whole. */

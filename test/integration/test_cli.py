@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -425,3 +426,46 @@ def test_the_folder_stands_for_its_settings(project, start):
     daemon = start(project)
     daemon.stop()
     refused(volleyd("-c", project.folder + "/missing"), 1, "missing")
+
+
+def test_send_reaches_ipv6(project, start):
+    project.settings(listen=f"[::1]:{project.port}")
+    project.event("customer.new-customer", [log_action()])
+    start(project, ready=False)
+    key, secret = project.credentials["test"]
+
+    def send(*more):
+        return cli("send", "customer.new-customer", "--key", key, "--secret", secret, "--json",
+                   *more, project=project.folder)
+
+    wait_until(lambda: send().returncode == 0, 60, "volleyd's first answer")
+    assert send("--url", f"http://[::1]:{project.port}").returncode == 0
+
+
+def test_send_reads_a_pipe(project, start):
+    project.event("customer.new-customer", [log_action(message="{id}")], {"id": "String!"})
+    start(project)
+    key, secret = project.credentials["test"]
+    fifo = project.path("payload")
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: open(fifo, "w", encoding="ascii").write('{"id": "1"}'))
+    writer.start()
+    done = cli("send", "customer.new-customer", fifo, "--key", key, "--secret", secret,
+               project=project.folder)
+    writer.join()
+    assert done.returncode == 0, done.stderr
+
+
+def test_add_key_to_an_empty_list(project):
+    project.write("keys.yaml", "# mine\nkeys: []\n")
+    assert cli("add:key", "one", "--environment", "test", project=project.folder).returncode == 0
+    assert cli("add:key", "two", "--environment", "live", project=project.folder).returncode == 0
+    with open(project.path("keys.yaml"), encoding="utf-8") as file:
+        text = file.read()
+    assert text.startswith("# mine\n")
+    assert [key["name"] for key in yaml.safe_load(text)["keys"]] == ["one", "two"]
+
+
+def test_init_as_json(tmp_path):
+    done = cli("init", str(tmp_path / "shop"), "--json")
+    assert json.loads(done.stdout) == {"created": str(tmp_path / "shop" / "volley.yaml")}
