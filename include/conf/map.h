@@ -29,9 +29,19 @@ bool map_check(const struct node *map, struct place where, const char *const *na
  */
 struct text map_text(const struct node *map, const char *key, struct diag *diag);
 
-/* The same, and an error when it is absent or empty. False: there was an error. */
-bool map_text_required(const struct node *map, const char *key, const char *what,
-	struct place where, struct text *out, struct diag *diag);
+/*
+ * Whether one of the map's unknown keys is `key` misspelt: of the names it is the nearest. For
+ * that key map_check() says all; that the right one is missing need not be said too. names may
+ * be NULL: then map_check() is not called for this map.
+ */
+bool map_misspelt(const struct node *map, const char *key, const char *const *names);
+
+/*
+ * The same as map_text(), and an error when it is absent or empty, unless it is misspelt. False:
+ * there is an error, here or of map_check() with the same names.
+ */
+bool map_text_required(const struct node *map, const char *key, const char *const *names,
+	const char *what, struct place where, struct text *out, struct diag *diag);
 
 /* true or false under a key; fallback when absent, null or (an error) something else. */
 bool map_flag(const struct node *map, const char *key, bool fallback, struct diag *diag);

@@ -48,6 +48,7 @@ struct pg_unit {
 	struct list entries;
 	struct link *current;         /* whose results come now; NULL: past the last one */
 	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE */
+	bool describes;               /* PG_UNIT_PREPARE has a Describe */
 	PGresult *description; /* what Describe gave, or an error of the whole unit */
 };
 

@@ -6,6 +6,7 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/hash.h"
 #include "base/list.h"
@@ -15,8 +16,8 @@ enum { PG_STATEMENTS_MAX = 256, PG_STATEMENT_NAME = 16 };
 
 /* The types of a statement's parameters. */
 struct pg_parameters {
-	int count; /* 0: not described */
-	Oid *types;
+	int count;
+	Oid *types; /* NULL: not described */
 };
 
 /* Reads them from what Describe gave; the caller frees types. */
@@ -27,6 +28,7 @@ struct pg_prepared {
 	struct pg_parameters parameters;
 	char *sql;
 	size_t sql_len;
+	uint64_t sent; /* monotonic ns: when its Parse was */
 	bool retired;
 	UT_hash_handle hh;
 	struct link link; /* on statements.recent or statements.retired */

@@ -23,7 +23,11 @@
 must_check bool pg_value_text(const struct value *value, size_t max, struct arena *arena,
 	const char **out, struct errbuf *errbuf);
 
-/* The same where the type is known: arrays become array text for an array type, everything JSON for json. */
+/*
+ * The same where the type is known: everything becomes JSON for json, arrays become array text for
+ * an array type. False also for an object where an array is wanted, and for nested arrays of
+ * different lengths.
+ */
 must_check bool pg_value_typed(const struct value *value, Oid type, size_t max,
 	struct arena *arena, const char **out, struct errbuf *errbuf);
 

@@ -104,7 +104,8 @@ static uint64_t fingerprint(const struct service_ops *ops, const struct node *ha
 /* What a half may hold beside the connector's fields. */
 static const char *const others[] = { "pool", "breaker", "rate", "concurrency", "tls" };
 
-/* Whether the key is the connector's. Neither that nor ours is an error. */
+/* Whether the key is the connector's, or one of those misspelt, which the check of its fields
+ * reports. Neither that nor ours is an error. */
 must_check static bool is_field(
 	struct load *load, const struct service_ops *ops, const struct node_entry *entry)
 {
@@ -122,6 +123,11 @@ must_check static bool is_field(
 		if (text_is(entry->key, f->name))
 			return true;
 		suggest_offer(&suggest, text_of(f->name));
+	}
+	for (const struct field *f = ops->account; suggest_found(&suggest) && f->name;
+		f++) {
+		if (text_is(suggest.best, f->name))
+			return true;
 	}
 	diag_error(load->diag, entry->key_place,
 		"unknown key '%.*s' in an account of type %s", TEXT_ARG(entry->key),
@@ -288,17 +294,20 @@ static void read_account(struct load *load, const struct load_file *file,
 	static const char *const names[] = { "id", "name", "type", "live", "test", NULL };
 	struct service_account *account = arena_zalloc(load->arena, 1, sizeof(*account));
 	const struct node *type = node_get(root, "type");
+	const char *const *checked = names;
 
 	account->place = map_place(root, "id", root->place);
 	account->name = map_text(root, "name", load->diag);
-	if (map_text_required(
-		    root, "type", "an account", root->place, &account->type, load->diag))
+	if (map_text_required(root, "type", names, "an account", root->place,
+		    &account->type, load->diag))
 		read_type(load, account, type);
 	/* The file of a type that is not served may hold anything. */
 	if (account->service || !load_type(load, account->type).name)
 		map_check(root, root->place, names, "an account", load->diag);
-	if (!map_text_required(
-		    root, "id", "an account", root->place, &account->id, load->diag) ||
+	else
+		checked = NULL;
+	if (!map_text_required(root, "id", checked, "an account", root->place, &account->id,
+		    load->diag) ||
 		!map_is_id(account->id, account->place, load->diag) || !add(load, account))
 		return;
 	if (!account->name.len)

@@ -15,6 +15,10 @@
 /* Of texts that one file of at most 1 MiB holds, escaped. */
 enum { MAX_FRAGMENT = 32 * 1024 * 1024 };
 
+static const char *const action_keys[] = { "id", "name", "async", "type", "action",
+	"operation", "serviceAccountId", "template", "timeout", "retry", "group",
+	"delivery", "enabled", "onSuccess", "onFailure", NULL };
+
 /* One action being read. */
 struct work {
 	struct load *load;
@@ -62,9 +66,10 @@ must_check static bool check_operation(struct work *w, const struct legacy_type 
 	if (legacy_action(known, w->action_name, operation))
 		return true;
 	if (!operation.at) {
-		diag_error(diag, node_get(w->node, "action")->place,
-			"%s %.*s needs 'operation'", w->type.name,
-			TEXT_ARG(w->action_name));
+		if (!map_misspelt(w->node, "operation", action_keys))
+			diag_error(diag, node_get(w->node, "action")->place,
+				"%s %.*s needs 'operation'", w->type.name,
+				TEXT_ARG(w->action_name));
 		return false;
 	}
 	suggest_init(&suggest, operation);
@@ -171,7 +176,8 @@ static void read_account(struct work *w)
 		return;
 	}
 	if (!id.len) {
-		if (needs_one && (node_is_null(node) || node->kind == NODE_STRING))
+		if (needs_one && (node_is_null(node) || node->kind == NODE_STRING) &&
+			!map_misspelt(w->node, "serviceAccountId", action_keys))
 			diag_error(w->load->diag, place,
 				"the action needs 'serviceAccountId'");
 		return;
@@ -363,8 +369,8 @@ static void read_names(struct work *w)
 	struct diag *diag = w->load->diag;
 	struct action *action = w->action;
 
-	if (map_text_required(
-		    w->node, "id", "an action", w->node->place, &action->id, diag))
+	if (map_text_required(w->node, "id", action_keys, "an action", w->node->place,
+		    &action->id, diag))
 		map_is_id(action->id, node_get(w->node, "id")->place, diag);
 	action->name = map_text(w->node, "name", diag);
 	if (action->name.len > 1000)
@@ -376,19 +382,16 @@ static void read_names(struct work *w)
 
 static void read_action(struct work *w)
 {
-	static const char *const names[] = { "id", "name", "async", "type", "action",
-		"operation", "serviceAccountId", "template", "timeout", "retry", "group",
-		"delivery", "enabled", "onSuccess", "onFailure", NULL };
 	struct diag *diag = w->load->diag;
 	struct text type, operation = map_text(w->node, "operation", diag);
 	bool has_type, has_action;
 
-	map_check(w->node, w->node->place, names, "an action", diag);
+	map_check(w->node, w->node->place, action_keys, "an action", diag);
 	read_names(w);
 	has_type = map_text_required(
-		w->node, "type", "an action", w->node->place, &type, diag);
-	has_action = map_text_required(
-		w->node, "action", "an action", w->node->place, &w->action_name, diag);
+		w->node, "type", action_keys, "an action", w->node->place, &type, diag);
+	has_action = map_text_required(w->node, "action", action_keys, "an action",
+		w->node->place, &w->action_name, diag);
 	if (has_type && has_action && read_kind(w, type, operation)) {
 		read_account(w);
 		read_template(w);

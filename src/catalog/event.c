@@ -15,6 +15,9 @@ struct pending {
 	struct event_def *event;
 };
 
+static const char *const event_keys[] = { "id", "name", "eventGroup", "version", "model",
+	"modelPolicy", "secret", "tests", "filters", NULL };
+
 /* ---- first pass: names ---------------------------------------------------------------- */
 
 static void check_file_name(
@@ -41,8 +44,8 @@ static struct event_def *register_event(
 	event->name = map_text(root, "name", load->diag);
 	event->group = map_text(root, "eventGroup", load->diag);
 	event->version = map_text(root, "version", load->diag);
-	if (!map_text_required(
-		    root, "id", "an event", root->place, &event->id, load->diag) ||
+	if (!map_text_required(root, "id", event_keys, "an event", root->place, &event->id,
+		    load->diag) ||
 		!map_is_id(event->id, event->place, load->diag))
 		return event;
 	if (!event->name.len)
@@ -86,7 +89,8 @@ static void read_filter(struct load *load, const struct load_event *event,
 	struct load_event conditions = { event->event, scope };
 
 	map_check(node, node->place, names, "a filter", load->diag);
-	if (map_text_required(node, "id", "a filter", node->place, &filter->id, load->diag))
+	if (map_text_required(
+		    node, "id", names, "a filter", node->place, &filter->id, load->diag))
 		map_is_id(filter->id, node_get(node, "id")->place, load->diag);
 	filter->name = map_text(node, "name", load->diag);
 	if (!filter->name.len)
@@ -177,13 +181,11 @@ static void check_tests(struct load *load, const struct node *node)
 
 static void compile_event(struct load *load, const struct pending *pending)
 {
-	static const char *const names[] = { "id", "name", "eventGroup", "version", "model",
-		"modelPolicy", "secret", "tests", "filters", NULL };
 	const struct node *root = pending->root;
 	struct load_event event = { .event = pending->event };
 	int policy;
 
-	map_check(root, root->place, names, "an event", load->diag);
+	map_check(root, root->place, event_keys, "an event", load->diag);
 	if (map_choice(root, "modelPolicy", "allow|strict", 0, &policy, load->diag))
 		event.event->strict = policy == 1;
 	event.event->model = model_compile(

@@ -131,6 +131,8 @@ bool load_parse(struct load *load, struct load_file *file)
 		return true;
 	diag_error(load->diag, file->root->place, "the file holds %s, not a mapping",
 		node_kind_name(file->root->kind));
+	if (file->root->kind == NODE_STRING)
+		diag_hint(load->diag, "is a ':' missing?");
 	return false;
 }
 

@@ -101,38 +101,48 @@ must_check static bool check_rate(struct load *load, const struct node *node)
 	return false;
 }
 
+static const char *const key_keys[] = { "name", "environment", "clientKey", "secretHash",
+	"events", "rate", NULL };
+
+must_check static bool needs(
+	struct load *load, const struct node *node, const char *key, struct text *out)
+{
+	return map_text_required(
+		node, key, key_keys, "a key", node->place, out, load->diag);
+}
+
+/* All parts are looked at, so that one run shows all that is wrong. */
 must_check static bool read_fields(
 	struct load *load, const struct node *node, struct key *key)
 {
 	struct text environment, hash;
 	struct diag *diag = load->diag;
-	int index;
+	bool fine = needs(load, node, "name", &key->name);
+	int index = 0;
 
-	if (!map_text_required(node, "name", "a key", node->place, &key->name, diag) ||
-		!map_text_required(
-			node, "clientKey", "a key", node->place, &key->client_key, diag) ||
-		!map_text_required(node, "secretHash", "a key", node->place, &hash, diag) ||
-		!map_text_required(
-			node, "environment", "a key", node->place, &environment, diag) ||
+	if (!needs(load, node, "environment", &environment) ||
 		!map_choice(node, "environment", "live|test", 0, &index, diag))
-		return false;
+		fine = false;
 	key->environment = (enum environment)index;
-	if (!is_client_key(key->client_key)) {
+	if (!needs(load, node, "clientKey", &key->client_key)) {
+		fine = false;
+	} else if (!is_client_key(key->client_key)) {
 		diag_error(diag, node_get(node, "clientKey")->place,
 			"'clientKey' has 1 to 255 visible ASCII characters without ':'");
-		return false;
+		fine = false;
 	}
-	if (parse_hash(hash, key->secret_hash))
-		return true;
-	diag_error(diag, node_get(node, "secretHash")->place,
-		"'secretHash' is sha256: and 64 hexadecimal digits");
-	return false;
+	if (!needs(load, node, "secretHash", &hash)) {
+		fine = false;
+	} else if (!parse_hash(hash, key->secret_hash)) {
+		diag_error(diag, node_get(node, "secretHash")->place,
+			"'secretHash' is sha256: and 64 hexadecimal digits");
+		fine = false;
+	}
+	return fine;
 }
 
 static void read_key(struct load *load, const struct node *node)
 {
-	static const char *const names[] = { "name", "environment", "clientKey",
-		"secretHash", "events", "rate", NULL };
 	struct key *key = arena_zalloc(load->arena, 1, sizeof(*key)), *other;
 	bool fine;
 
@@ -141,7 +151,7 @@ static void read_key(struct load *load, const struct node *node)
 			node_kind_name(node->kind));
 		return;
 	}
-	fine = map_check(node, node->place, names, "a key", load->diag);
+	fine = map_check(node, node->place, key_keys, "a key", load->diag);
 	fine = check_rate(load, node) && fine;
 	fine = read_fields(load, node, key) && fine;
 	read_events(load, node_get(node, "events"), key);

@@ -8,14 +8,16 @@
 #include "conf/map.h"
 #include "value/template.h"
 
+static const char *const names[] = { "eventId", "payload", NULL };
+
 static void check_target(struct load *load, const struct node *trigger)
 {
 	const struct event_def *event, *next;
 	struct suggest suggest;
 	struct text id;
 
-	if (!map_text_required(
-		    trigger, "eventId", "a trigger", trigger->place, &id, load->diag) ||
+	if (!map_text_required(trigger, "eventId", names, "a trigger", trigger->place, &id,
+		    load->diag) ||
 		snapshot_event(load->snapshot, id))
 		return;
 	suggest_init(&suggest, id);
@@ -29,7 +31,6 @@ static void check_target(struct load *load, const struct node *trigger)
 void load_triggers(struct load *load, const struct node *list, const char *key,
 	const struct scope *scope)
 {
-	static const char *const names[] = { "eventId", "payload", NULL };
 	struct scope inner = *scope;
 
 	if (node_is_null(list))

@@ -34,21 +34,65 @@ static bool is_ip(int family, struct text t)
 	return inet_pton(family, copy, address) == 1;
 }
 
-/* ADDRESS:PORT with brackets around an IPv6 address. */
-static bool is_inet(struct text t)
+/* Cuts ADDRESS:PORT at its last colon; false: there is none. */
+static bool split(struct text t, struct text *host, struct text *port)
 {
 	const char *colon = t.len ? memrchr(t.at, ':', t.len) : NULL;
-	struct text host, port;
 
 	if (!colon)
 		return false;
-	host = (struct text){ t.at, (size_t)(colon - t.at) };
-	port = (struct text){ colon + 1, t.len - host.len - 1 };
-	if (!is_port(port))
-		return false;
+	*host = (struct text){ t.at, (size_t)(colon - t.at) };
+	*port = (struct text){ colon + 1, t.len - host->len - 1 };
+	return true;
+}
+
+/* With brackets around an IPv6 address. */
+static bool is_host(struct text host)
+{
 	if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
 		return is_ip(AF_INET6, (struct text){ host.at + 1, host.len - 2 });
 	return is_ip(AF_INET, host);
+}
+
+static bool is_inet(struct text t)
+{
+	struct text host, port;
+
+	return split(t, &host, &port) && is_host(host) && is_port(port);
+}
+
+/* What is wrong with an address, with what was meant where that is plain. A port is repeated
+ * only where it stands in the file. */
+static void refuse(const struct node *node, const char *what, struct diag *diag)
+{
+	static const struct {
+		const char *written, *meant;
+	} hosts[] = { { "localhost", "127.0.0.1" }, { "*", "0.0.0.0" }, { "", "0.0.0.0" } };
+	const char *shape = "takes an address with a port";
+	struct text host, port;
+
+	if (node->kind != NODE_STRING || !split(node->text, &host, &port)) {
+		diag_error(diag, node->place, "'%s' %s", what, shape);
+	} else if (is_host(host)) {
+		diag_error(diag, node->place, "'%s' %s: a port is a number from 0 to 65535",
+			what, shape);
+		return;
+	} else {
+		diag_error(diag, node->place,
+			"'%s' %s: no IP address stands before the port", what, shape);
+	}
+	diag_hint(diag,
+		"such as \"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:run/volley.sock\"");
+	if (node->kind != NODE_STRING || !split(node->text, &host, &port))
+		return;
+	if (is_ip(AF_INET6, host))
+		diag_hint(diag, "an IPv6 address stands in brackets: \"[::1]:8080\"");
+	for (size_t i = 0; node->place.exact && is_port(port) && i < array_len(hosts);
+		i++) {
+		if (text_is(host, hosts[i].written))
+			diag_hint(
+				diag, "write \"%s:%.*s\"", hosts[i].meant, TEXT_ARG(port));
+	}
 }
 
 static const char *unix_path(struct text path, const struct node *node, const char *what,
@@ -81,9 +125,7 @@ const char *address_read(const struct node *node, const char *what, const char *
 			arena, diag);
 	if (node->kind == NODE_STRING && is_inet(t))
 		return arena_text(arena, t).at;
-	diag_error(diag, node->place, "'%s' takes an address with a port", what);
-	diag_hint(diag,
-		"such as \"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:run/volley.sock\"");
+	refuse(node, what, diag);
 	return NULL;
 }
 

@@ -50,6 +50,20 @@ bool map_check(const struct node *map, struct place where, const char *const *na
 	return ok;
 }
 
+bool map_misspelt(const struct node *map, const char *key, const char *const *names)
+{
+	for (size_t i = 0; names && !node_is_null(map) && i < map->count; i++) {
+		struct text written = map->entries[i].key;
+		struct suggest suggest;
+
+		suggest_init(&suggest, written);
+		if (!map_key_is_private(written) && !is_known(names, written, &suggest) &&
+			suggest_found(&suggest) && text_is(suggest.best, key))
+			return true;
+	}
+	return false;
+}
+
 struct text map_text(const struct node *map, const char *key, struct diag *diag)
 {
 	const struct node *node = node_get(map, key);
@@ -68,8 +82,8 @@ struct text map_text(const struct node *map, const char *key, struct diag *diag)
 	return node->text;
 }
 
-bool map_text_required(const struct node *map, const char *key, const char *what,
-	struct place where, struct text *out, struct diag *diag)
+bool map_text_required(const struct node *map, const char *key, const char *const *names,
+	const char *what, struct place where, struct text *out, struct diag *diag)
 {
 	const struct node *node = node_get(map, key);
 	size_t before = diag_errors(diag);
@@ -77,7 +91,7 @@ bool map_text_required(const struct node *map, const char *key, const char *what
 	*out = map_text(map, key, diag);
 	if (out->len)
 		return true;
-	if (diag_errors(diag) == before)
+	if (diag_errors(diag) == before && (node || !map_misspelt(map, key, names)))
 		diag_error(diag, node ? node->place : where, "%s needs '%s'", what, key);
 	return false;
 }

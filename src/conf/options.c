@@ -101,24 +101,75 @@ static const char *notation(enum option_type type)
 	}
 }
 
+/* What was meant where a unit is missing or of another notation. Only a value that stands in
+ * the file as it is can be repeated. */
+static void hint_unit(
+	const struct conf_option *option, const struct node *node, struct diag *diag)
+{
+	static const struct {
+		const char *written, *meant;
+	} sizes[] = { { "k", "KiB" }, { "kb", "KiB" }, { "kib", "KiB" }, { "m", "MiB" },
+		{ "mb", "MiB" }, { "mib", "MiB" }, { "g", "GiB" }, { "gb", "GiB" },
+		{ "gib", "GiB" } };
+	struct text t = node->text, unit;
+	size_t digits = 0;
+
+	while (digits < t.len && t.at[digits] >= '0' && t.at[digits] <= '9')
+		digits++;
+	if (!digits || !node->place.exact)
+		return;
+	unit = (struct text){ t.at + digits, t.len - digits };
+	if (option->type == OPTION_DURATION && !unit.len)
+		diag_hint(diag, "a duration has a unit: %.*ss", TEXT_ARG(t));
+	for (size_t i = 0; option->type == OPTION_SIZE && i < array_len(sizes); i++) {
+		if (text_is_nocase(unit, sizes[i].written))
+			diag_hint(diag, "write %.*s%s", (int)digits, t.at, sizes[i].meant);
+	}
+}
+
+static void refuse_number(
+	const struct conf_option *option, const struct node *node, struct diag *diag)
+{
+	if (option->type == OPTION_UNSIGNED) {
+		diag_error(diag, node->place,
+			"'%s' is a whole number, at least %s and at most %s", option->name,
+			option->min ? option->min : "0",
+			option->max ? option->max : "4294967295");
+		return;
+	}
+	diag_error(diag, node->place, "'%s' is %s", option->name, notation(option->type));
+	hint_unit(option, node, diag);
+}
+
+/* Whether the number lies on the wrong side of a bound; side: -1 below, 1 above. */
+static bool is_beyond(const struct conf_option *option, union number number,
+	const char *bound_text, int side)
+{
+	union number bound;
+
+	return bound_text && parse_number(option->type, text_of(bound_text), &bound) &&
+	       compare(option->type, number, bound) == side;
+}
+
 static void read_number(const struct conf_option *option, const struct node *node,
 	void *target, struct diag *diag)
 {
-	union number number, bound;
+	union number number;
+	bool low, high;
 
-	if (!parse_number(option->type, node->text, &number))
-		diag_error(diag, node->place, "'%s' is %s", option->name,
-			notation(option->type));
-	else if (option->min && parse_number(option->type, text_of(option->min), &bound) &&
-		 compare(option->type, number, bound) < 0)
-		diag_error(diag, node->place, "'%s' is at least %s", option->name,
-			option->min);
-	else if (option->max && parse_number(option->type, text_of(option->max), &bound) &&
-		 compare(option->type, number, bound) > 0)
-		diag_error(
-			diag, node->place, "'%s' is at most %s", option->name, option->max);
-	else
+	if (!parse_number(option->type, node->text, &number)) {
+		refuse_number(option, node, diag);
+		return;
+	}
+	low = is_beyond(option, number, option->min, -1);
+	high = is_beyond(option, number, option->max, 1);
+	if (!low && !high)
 		store(option, number, target);
+	else if (option->type == OPTION_UNSIGNED)
+		refuse_number(option, node, diag);
+	else
+		diag_error(diag, node->place, "'%s' is at %s %s", option->name,
+			low ? "least" : "most", low ? option->min : option->max);
 }
 
 static void read_choice(const struct conf_option *option, const struct node *node,

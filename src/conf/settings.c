@@ -256,10 +256,17 @@ struct volley_settings *settings_new(const char *folder, struct arena *arena)
 	return s;
 }
 
-static void read_root(struct reader *r, const struct node *root)
+static void read_root(struct reader *r, const struct node *root, const char *name)
 {
+	if (!node_is_null(root) && root->kind != NODE_MAP) {
+		diag_error(r->diag, root->place, "%s is a mapping, not %s", name,
+			node_kind_name(root->kind));
+		if (root->kind == NODE_STRING)
+			diag_hint(r->diag, "is a ':' missing?");
+		return;
+	}
 	options_read(settings_table, "", root, r->settings, r->arena, r->diag, &r->idle);
-	if (node_is_null(root) || root->kind != NODE_MAP)
+	if (node_is_null(root))
 		return;
 	read_listen(r, node_get(root, "listen"));
 	read_routes(r, node_get(root, "routes"));
@@ -299,7 +306,8 @@ static const struct volley_settings *read_file(
 		secret_check_file(path, source->name, token->place, false, r->diag);
 	r->settings = settings_new(folder, r->arena);
 	strbuf_init_arena(&r->idle, r->arena, MAX_IDLE);
-	read_root(r, substitute(root, folder, SUBSTITUTE_NULL, r->arena, r->diag));
+	read_root(r, substitute(root, folder, SUBSTITUTE_NULL, r->arena, r->diag),
+		source->name);
 	if (r->idle.len)
 		r->settings->idle = arena_text(r->arena, strbuf_get(&r->idle)).at;
 	return r->settings;

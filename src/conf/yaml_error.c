@@ -78,12 +78,20 @@ static struct text line_of(struct text t, size_t offset)
 	return (struct text){ start, (size_t)((stop ? stop : t.at + t.len) - start) };
 }
 
+/* .rhubrc is JSON, which a person would not look for under the name of YAML. */
+static bool is_yaml(const struct source *source)
+{
+	const char *dot = strrchr(source->name, '.');
+
+	return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
 static void add_reason(struct place place, struct place open, struct diag *diag)
 {
 	struct text t = place.source->text, line = line_of(t, place.offset);
 	size_t tab = find_tab(t);
 
-	if (tab != SIZE_MAX) {
+	if (tab != SIZE_MAX && is_yaml(place.source)) {
 		diag_hint(diag, "indent with blanks, not with tabs");
 		diag_note(diag, stretch(place.source, tab, tab + 1),
 			"a tab indents this line");
@@ -111,7 +119,8 @@ void yaml_syntax_error(
 		place = stretch(last.source, mark->input_pos,
 			stop ? stop->input_pos : mark->input_pos);
 	}
-	diag_error(diag, place, "this is no YAML: %s",
+	diag_error(diag, place, "%s: %s",
+		is_yaml(place.source) ? "this is no YAML" : "this cannot be read",
 		error && error->msg ? error->msg : "the file ends too early");
 	add_reason(place, open, diag);
 }

@@ -14,17 +14,22 @@
 #include "net/pg_conninfo.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/diag.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 
-enum { CONNINFO_MAX = 64 * 1024, HOSTS_MAX = 32 };
+enum { CONNINFO_MAX = 64 * 1024, HOSTS_MAX = 32, KEYWORD_MAX = 40 };
 
 /* What is sent when the url does not say; "" keeps the environment out. */
 static const struct {
@@ -63,6 +68,63 @@ static void append(struct strbuf *out, const char *keyword, const char *value)
 	strbuf_char(out, '\'');
 }
 
+static bool is_one_of(const char *word, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Names of options are no secrets, but what stands at a name's place may be none. */
+static bool is_keyword(struct text word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		if (!strchr("abcdefghijklmnopqrstuvwxyz_", word.at[i]))
+			return false;
+	}
+	return word.len > 0 && word.len <= KEYWORD_MAX;
+}
+
+static void append_suggestion(struct errbuf *errbuf, const struct suggest *suggest)
+{
+	struct errbuf before = *errbuf;
+
+	if (suggest_found(suggest))
+		errbuf_set(errbuf, "%s; did you mean '%.*s'?", before.text,
+			TEXT_ARG(suggest->best));
+}
+
+/* An option that libpq does not know, by its name. False: the reason is another one. */
+static bool set_unknown_option(struct errbuf *errbuf, const char *reason)
+{
+	static const char *const prefixes[] = { "invalid connection option \"",
+		"invalid URI query parameter: \"" };
+	struct text word = { NULL, 0 };
+	PQconninfoOption *known;
+	struct suggest suggest;
+
+	for (size_t i = 0; i < array_len(prefixes); i++) {
+		size_t len = strlen(prefixes[i]);
+
+		if (strncmp(reason, prefixes[i], len) == 0)
+			word = (struct text){ reason + len, strcspn(reason + len, "\"") };
+	}
+	if (!is_keyword(word))
+		return false;
+	known = PQconninfoParse("", NULL);
+	if (!known)
+		mem_exhausted();
+	suggest_init(&suggest, word);
+	for (const PQconninfoOption *o = known; o->keyword; o++)
+		suggest_offer(&suggest, text_of(o->keyword));
+	errbuf_set(errbuf, "libpq has no option '%.*s'", TEXT_ARG(word));
+	append_suggestion(errbuf, &suggest);
+	PQconninfoFree(known);
+	return true;
+}
+
 /* libpq's reason, without what it quotes from the string. */
 static void set_parse_error(struct errbuf *errbuf, const char *reason)
 {
@@ -70,7 +132,9 @@ static void set_parse_error(struct errbuf *errbuf, const char *reason)
 	size_t len = 0;
 	bool quoted = false;
 
-	for (; reason && *reason && *reason != '\n' && len + 4 < sizeof(safe); reason++) {
+	if (set_unknown_option(errbuf, reason))
+		return;
+	for (; *reason && *reason != '\n' && len + 4 < sizeof(safe); reason++) {
 		if (*reason == '"') {
 			quoted = !quoted;
 			safe[len++] = '"';
@@ -84,13 +148,75 @@ static void set_parse_error(struct errbuf *errbuf, const char *reason)
 	errbuf_set(errbuf, "no connection string of libpq: %s", safe);
 }
 
-static bool is_one_of(const char *word, const char *const *words, size_t count)
+/* Options that have a few words; libpq looks at them when it connects. */
+static const struct choice {
+	const char *keyword;
+	const char *words[7];
+} choices[] = {
+	{ "sslmode",
+		{ "disable", "allow", "prefer", "require", "verify-ca", "verify-full" } },
+	{ "channel_binding", { "disable", "prefer", "require" } },
+	{ "gssencmode", { "disable", "prefer", "require" } },
+	{ "target_session_attrs", { "any", "read-write", "read-only", "primary", "standby",
+					  "prefer-standby" } },
+};
+
+static const char *const numbers[] = { "connect_timeout", "keepalives", "keepalives_idle",
+	"keepalives_interval", "keepalives_count", "tcp_user_timeout" };
+
+/* What is written is not told: only its place says that it is no secret. */
+static bool check_choice(
+	const PQconninfoOption *options, const struct choice *choice, struct errbuf *errbuf)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(word, words[i]) == 0)
+	const char *value = option_value(options, choice->keyword);
+	struct errbuf words = { "" };
+	struct suggest suggest;
+
+	if (!value)
+		return true;
+	suggest_init(&suggest, text_of(value));
+	for (const char *const *word = choice->words; *word; word++) {
+		struct errbuf before = words;
+
+		if (strcmp(value, *word) == 0)
 			return true;
+		errbuf_set(&words, "%s%s%s", before.text, *before.text ? ", " : "", *word);
+		suggest_offer(&suggest, text_of(*word));
 	}
+	errbuf_set(errbuf, "%s is one of %s", choice->keyword, words.text);
+	append_suggestion(errbuf, &suggest);
 	return false;
+}
+
+static bool check_number(
+	const PQconninfoOption *options, const char *keyword, struct errbuf *errbuf)
+{
+	const char *value = option_value(options, keyword);
+	char *end;
+	long number;
+
+	if (!value)
+		return true;
+	errno = 0;
+	number = strtol(value, &end, 10);
+	if (end != value && end[strspn(end, " ")] == '\0' && errno == 0 &&
+		number >= INT_MIN && number <= INT_MAX)
+		return true;
+	errbuf_set(errbuf, "%s is not a whole number", keyword);
+	return false;
+}
+
+static bool check_values(const PQconninfoOption *options, struct errbuf *errbuf)
+{
+	for (size_t i = 0; i < array_len(choices); i++) {
+		if (!check_choice(options, &choices[i], errbuf))
+			return false;
+	}
+	for (size_t i = 0; i < array_len(numbers); i++) {
+		if (!check_number(options, numbers[i], errbuf))
+			return false;
+	}
+	return true;
 }
 
 static bool check_refused(const PQconninfoOption *options, struct errbuf *errbuf)
@@ -311,7 +437,7 @@ static bool complete(const PQconninfoOption *options, uint64_t statement_timeout
 	const char *database = option_value(options, "dbname");
 	struct strbuf text;
 
-	if (!check_refused(options, errbuf))
+	if (!check_values(options, errbuf) || !check_refused(options, errbuf))
 		return false;
 	if (!user) {
 		errbuf_set(errbuf, "the url names no user");

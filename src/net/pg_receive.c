@@ -2,8 +2,9 @@
  * pg_receive.c - what a session receives: results in the order of its units.
  *
  * libpq gives each statement's results with a NULL behind them, and a sync's without one. A
- * NULL is therefore a separator and never the end. A statement whose plan went stale, or
- * that the server forgot, is prepared anew and sent again once; nobody sees that.
+ * NULL is therefore a separator and never the end. A statement whose plan or parameter
+ * types went stale, or that the server forgot, is prepared anew and sent again once; nobody
+ * sees that.
  *
  * Refused: PQgetResult until it gives NULL twice, as is often seen: it would block, and
  * never ends on a COPY.
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "net/pg_result.h"
 #include "net/pg_session.h"
 
@@ -34,6 +36,32 @@ static bool may_be_outdated(const PGresult *error)
 	return strncmp(sqlstate, "42", 2) == 0 && strcmp(sqlstate, "42501") != 0;
 }
 
+static bool has_sqlstate(const PGresult *error, const char *const *states, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(pg_result_sqlstate(error), states[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether a column has another type by now than when the statement was prepared. A type that
+ * does not fit any more would not have passed the Parse. A value that does not fit is most
+ * often just a bad one, so that is looked into once in a while only.
+ */
+static bool has_old_types(const struct pg_session *session,
+	const struct pg_prepared *prepared, const PGresult *error)
+{
+	static const char *const type[] = { "42804", "42883" };
+	static const char *const value[] = { "22P02", "22003", "22007", "22008" };
+
+	if (has_sqlstate(error, type, array_len(type)))
+		return true;
+	return has_sqlstate(error, value, array_len(value)) &&
+	       loop_now(session->loop) - prepared->sent >= NS_PER_SEC;
+}
+
 static bool was_prepared(const struct pg_entry *entry)
 {
 	return entry->session->settings->prepare && !entry->query->statement->unnamed;
@@ -49,10 +77,12 @@ static bool repeat(struct pg_entry *entry)
 
 	if (!entry->attempt || !was_prepared(entry))
 		return false;
-	if (!stale && !may_be_outdated(entry->result))
-		return false;
 	prepared = pg_statements_find(&session->statements, entry->query->statement->sql,
 		entry->query->statement->hash);
+	if (prepared && has_old_types(session, prepared, entry->result))
+		stale = true;
+	if (!stale && !may_be_outdated(entry->result))
+		return false;
 	if (prepared)
 		pg_statements_retire(&session->statements, prepared);
 	if (!stale || entry->repeated)
@@ -124,6 +154,8 @@ static void finish_prepare(struct pg_session *session, const struct pg_unit *uni
 		fail_prepare(session, unit);
 		return;
 	}
+	if (!unit->describes)
+		return; /* the answer to a Parse alone would say: no parameters */
 	free(parameters->types);
 	pg_parameters_read(parameters, unit->description);
 }

@@ -15,7 +15,8 @@
 #include "value/decimal.h"
 #include "value/json.h"
 
-#define MORE_MAX 8192 /* bytes of detail, hint and context; a field beyond it is left out */
+#define FIELD_MAX 8192 /* bytes of detail, of hint and of context; longer ones are cut */
+#define MORE_MAX  (3 * (FIELD_MAX + sizeof("\n...")))
 
 enum {
 	TYPE_BOOL = 16,
@@ -67,12 +68,21 @@ enum err pg_result_error(const char *sqlstate)
 static void append_field(struct strbuf *out, const PGresult *result, int field)
 {
 	const char *text = PQresultErrorField(result, field);
+	size_t len = text ? strnlen(text, FIELD_MAX + 1) : 0;
+	bool cut = len > FIELD_MAX;
 
-	if (!text || !*text)
+	if (len == 0)
 		return;
+	if (cut) {
+		len = FIELD_MAX;
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--; /* no half of a character */
+	}
 	if (out->len)
 		strbuf_char(out, '\n');
-	strbuf_string(out, text);
+	strbuf_bytes(out, text, len);
+	if (cut)
+		strbuf_string(out, "...");
 }
 
 void pg_result_failure(const PGresult *result, enum err err, const char *account,

@@ -60,6 +60,7 @@ static const char *const *bind_texts(const struct pg_entry *entry,
 	const struct pg_query *query = entry->query;
 	struct arena *arena = entry->attempt->arena;
 	const char **texts;
+	struct errbuf reason;
 
 	if (!query->values || !parameters)
 		return query->texts;
@@ -70,8 +71,10 @@ static const char *const *bind_texts(const struct pg_entry *entry,
 		texts[i] = query->texts[i];
 		if (value && i < parameters->count &&
 			!pg_value_typed(value, parameters->types[i], query->max, arena,
-				&texts[i], errbuf))
+				&texts[i], &reason)) {
+			errbuf_set(errbuf, "parameter $%d %s", i + 1, reason.text);
 			return NULL;
+		}
 	}
 	return texts;
 }
@@ -102,16 +105,20 @@ static bool prepare(struct pg_session *session, const struct pg_statement *state
 {
 	struct pg_prepared *prepared = pg_statements_find(
 		&session->statements, statement->sql, statement->hash);
+	struct pg_unit *unit;
 
 	if (prepared && (!statement->described || prepared->parameters.types))
 		return true;
 	if (!prepared) {
 		prepared = pg_statements_add(
 			&session->statements, statement->sql, statement->hash);
+		prepared->sent = loop_now(session->loop);
 		if (!PQsendPrepare(handle(session), prepared->name, prepared->sql, 0, NULL))
 			return false;
 	}
-	unit_new(session, PG_UNIT_PREPARE)->prepared = prepared;
+	unit = unit_new(session, PG_UNIT_PREPARE);
+	unit->prepared = prepared;
+	unit->describes = statement->described;
 	return (!statement->described ||
 		       PQsendDescribePrepared(handle(session), prepared->name)) &&
 	       PQpipelineSync(handle(session)) && deallocate(session);

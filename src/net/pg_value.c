@@ -29,17 +29,20 @@ static const Oid array_types[] = { 22, 30, 143, 199, 271, 629, 651, 719, 775, 79
 	2949, 2951, 3643, 3644, 3645, 3735, 3770, 3807, 3905, 3907, 3909, 3911, 3913, 3927,
 	4073, 4090, 4097, 4192, 6150, 6151, 6152, 6153, 6155, 6157 };
 
-/* A type of the user's own that a parameter with an array has is taken for an array type
- * (an enum's, an extension's): a domain over json is the rarer case. */
-static bool is_array_type(Oid type)
+static bool is_builtin_array_type(Oid type)
 {
-	if (type >= TYPE_FIRST_USER)
-		return true;
 	for (size_t i = 0; i < array_len(array_types); i++) {
 		if (array_types[i] == type)
 			return true;
 	}
 	return false;
+}
+
+/* A type of the user's own that a parameter with an array has is taken for an array type
+ * (an enum's, an extension's): a domain over json is the rarer case. */
+static bool is_array_type(Oid type)
+{
+	return type >= TYPE_FIRST_USER || is_builtin_array_type(type);
 }
 
 static bool has_nul(struct text t)
@@ -164,18 +167,63 @@ static bool append_array(
 	return true;
 }
 
-bool pg_value_typed(const struct value *value, Oid type, size_t max, struct arena *arena,
-	const char **out, struct errbuf *errbuf)
+/* Whether two elements of one array have the same dimensions: `first` is the first element
+ * on this level, so what is in it has been compared. */
+static bool is_alike(const struct value *value, const struct value *first)
+{
+	if (value->type != VALUE_ARRAY || first->type != VALUE_ARRAY)
+		return value->type != VALUE_ARRAY && first->type != VALUE_ARRAY;
+	if (value->array.count != first->array.count)
+		return false;
+	for (size_t i = 0; i < value->array.count; i++) {
+		if (!is_alike(&value->array.items[i], &first->array.items[0]))
+			return false;
+	}
+	return true;
+}
+
+/* Of arrays that are alike: whether there is no element in them. */
+static bool is_hollow(const struct value *array)
+{
+	while (array->type == VALUE_ARRAY && array->array.count > 0)
+		array = &array->array.items[0];
+	return array->type == VALUE_ARRAY;
+}
+
+/* A nesting without any element is the empty array: PostgreSQL has no other. */
+static bool array_text(const struct value *array, bool of_json, size_t max,
+	struct arena *arena, const char **out, struct errbuf *errbuf)
 {
 	struct strbuf text;
 
+	if (!of_json && !is_alike(array, array)) {
+		errbuf_set(errbuf,
+			"is an array whose nested arrays differ in length, or stand beside "
+			"other values: a PostgreSQL array has one length for each "
+			"dimension");
+		return false;
+	}
+	if (!of_json && is_hollow(array)) {
+		*out = "{}";
+		return true;
+	}
+	strbuf_init_arena(&text, arena, max);
+	return append_array(&text, array, of_json, errbuf) && finish(&text, out, errbuf);
+}
+
+bool pg_value_typed(const struct value *value, Oid type, size_t max, struct arena *arena,
+	const char **out, struct errbuf *errbuf)
+{
 	if (value->type != VALUE_NULL && (type == TYPE_JSON || type == TYPE_JSONB))
 		return json_text(value, max, arena, out, errbuf);
-	if (value->type != VALUE_ARRAY || !is_array_type(type))
-		return pg_value_text(value, max, arena, out, errbuf);
-	strbuf_init_arena(&text, arena, max);
-	if (!append_array(&text, value, type == TYPE_JSON_ARRAY || type == TYPE_JSONB_ARRAY,
-		    errbuf))
+	if (value->type == VALUE_ARRAY && is_array_type(type))
+		return array_text(value,
+			type == TYPE_JSON_ARRAY || type == TYPE_JSONB_ARRAY, max, arena,
+			out, errbuf);
+	/* Its text might be read as an array: {} is an empty one. */
+	if (value->type == VALUE_OBJECT && is_builtin_array_type(type)) {
+		errbuf_set(errbuf, "is an object, but an array is wanted there");
 		return false;
-	return finish(&text, out, errbuf);
+	}
+	return pg_value_text(value, max, arena, out, errbuf);
 }

@@ -5,8 +5,8 @@
  * async API of hiredis 0.14 keeps it to itself and knows neither TLS nor one write per
  * pass. Each command in flight has a slot in its connection's list; a reply belongs to the
  * first slot. A deadline takes the attempt out of its slot and leaves the slot, so that the
- * connection and the others on it live on; it is closed when nothing at all arrives for the
- * timeout.
+ * connection and the others on it live on; it is closed when no reply is completed for the
+ * timeout. Mere bytes do not count: a reply that never ends would swallow all that follow.
  *
  * Refused: a fresh connection after each timeout; one slow command would then fail all that
  * share the pipeline.
@@ -57,7 +57,7 @@ struct redis_conn {
 	struct redis_reader *reader;
 	struct list flight;        /* slots in the order sent */
 	struct loop_timer silence; /* runs while something is in flight */
-	uint64_t heard;   /* monotonic ns: when bytes came, or flight was empty, last */
+	uint64_t heard; /* monotonic ns: when a reply was complete, or flight empty, last */
 	unsigned address; /* which of the endpoint's is being tried */
 	int first_error;  /* errno of the first address */
 	struct loop_item reap;
@@ -227,7 +227,7 @@ static void on_silence(struct loop_timer *timer)
 		loop_timer_start(timer, limit - silent);
 		return;
 	}
-	errbuf_set(&reason, "nothing came from it for %llu ms",
+	errbuf_set(&reason, "it completed no answer for %llu ms",
 		(unsigned long long)(limit / NS_PER_MS));
 	conn_end(conn, ERR_LOST_SENT, reason.text);
 }
@@ -401,13 +401,13 @@ static void on_readable(void *owner)
 	enum redis_got got;
 	struct slot *slot;
 
-	conn->heard = loop_now(conn->client->loop);
 	for (;;) {
 		slot = slot_first(conn);
 		got = redis_reader_next(conn->reader, input,
 			slot && slot->attempt ? slot->attempt->arena : NULL, &reply);
 		if (got != REDIS_GOT_REPLY)
 			break;
+		conn->heard = loop_now(conn->client->loop);
 		if (slot)
 			on_reply(conn, slot, &reply);
 		else

@@ -2,9 +2,9 @@
  * redis_reply.c - hiredis' reader with object functions that build our values in an arena.
  *
  * The reader is fed at most one byte over the limit beyond the last complete reply, so what
- * it holds is bounded whatever a length on the wire claims, and an array's size is checked
- * against the bytes that its elements would need at least. hiredis 0.14 itself refuses the
- * ninth level of arrays.
+ * it holds is bounded whatever a length on the wire claims. A string's announced length is
+ * checked before its bytes come, and an array's against what its elements need at least.
+ * hiredis 0.14 itself refuses the ninth level of arrays.
  *
  * Refused: redisReply trees that are converted afterwards; each reply would then cost
  * several calls of malloc.
@@ -14,6 +14,7 @@
 #include <hiredis/read.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -28,7 +29,7 @@ struct redis_reader {
 	size_t partial;      /* bytes fed since the last complete reply ended */
 	size_t elements;     /* of all arrays of this reply, as they were announced */
 	struct arena *arena; /* of this reply; NULL: drop it */
-	bool too_large, binary, is_error;
+	bool too_large, unframed, binary, is_error;
 	char error[ERROR_MAX];
 	size_t error_len;
 };
@@ -60,6 +61,11 @@ static void *create_string(const redisReadTask *task, char *bytes, size_t len)
 	struct redis_reader *reader = task->privdata;
 	struct value *v;
 
+	/* hiredis skips two bytes behind a string, whatever they are. */
+	if (memcmp(bytes + len, "\r\n", 2) != 0) {
+		reader->unframed = true;
+		return NULL;
+	}
 	if (task->type == REDIS_REPLY_ERROR && !task->parent) {
 		reader->is_error = true;
 		reader->error_len = len < ERROR_MAX ? len : ERROR_MAX;
@@ -176,6 +182,8 @@ static enum redis_got failed(const struct redis_reader *reader)
 {
 	if (reader->too_large)
 		return REDIS_GOT_TOO_LARGE;
+	if (reader->unframed)
+		return REDIS_GOT_GARBAGE;
 	if (reader->hiredis->err == REDIS_ERR_OOM)
 		mem_exhausted();
 	/* hiredis has one number for everything; its text is fixed in 0.14. */
@@ -226,6 +234,22 @@ static enum redis_got complete(
 	return REDIS_GOT_REPLY;
 }
 
+/* Whether the string that is being read was announced to be longer than what may still come.
+ * hiredis stands before its length until all of it is there. */
+static bool announces_too_much(const struct redis_reader *reader)
+{
+	const struct redisReader *hiredis = reader->hiredis;
+	size_t read = reader->partial - (hiredis->len - hiredis->pos);
+	long long len;
+
+	if (hiredis->ridx < 0 ||
+		hiredis->rstack[hiredis->ridx].type != REDIS_REPLY_STRING ||
+		hiredis->pos == hiredis->len)
+		return false;
+	len = strtoll(hiredis->buf + hiredis->pos, NULL, 10); /* sds ends in a NUL */
+	return len > 0 && (unsigned long long)len > reader->limit - read;
+}
+
 enum redis_got redis_reader_next(struct redis_reader *reader, struct evbuffer *input,
 	struct arena *arena, struct redis_reply *reply)
 {
@@ -237,7 +261,7 @@ enum redis_got redis_reader_next(struct redis_reader *reader, struct evbuffer *i
 			return failed(reader);
 		if (object)
 			return complete(reader, object, reply);
-		if (reader->partial > reader->limit)
+		if (reader->partial > reader->limit || announces_too_much(reader))
 			return REDIS_GOT_TOO_LARGE;
 		if (feed(reader, input) == 0)
 			return REDIS_GOT_NOTHING;
@@ -251,7 +275,8 @@ bool redis_reader_is_midway(const struct redis_reader *reader)
 
 const char *redis_reader_error(const struct redis_reader *reader)
 {
-	return reader->hiredis->errstr;
+	return reader->unframed ? "a string is longer than announced"
+				: reader->hiredis->errstr;
 }
 
 /* ---- what error replies mean ---- */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "conf/map.h"
 #include "value/wildcard.h"
 
 /* One map being checked. */
@@ -165,15 +166,45 @@ static bool check_quotes(struct check *check, const struct node *node)
 	return good;
 }
 
-static bool unknown_field(struct check *check, const struct node_entry *entry)
+static const struct field *find_field(struct check *check, struct text key)
+{
+	for (const struct field *field = check->fields; field->name; field++)
+		if (text_is(key, field->name))
+			return field;
+	return NULL;
+}
+
+static struct suggest nearest_field(struct check *check, struct text key)
 {
 	struct suggest suggest;
 
-	if (entry->key.len >= 2 && memcmp(entry->key.at, "x-", 2) == 0)
-		return true;
-	suggest_init(&suggest, entry->key);
+	suggest_init(&suggest, key);
 	for (const struct field *field = check->fields; field->name; field++)
 		suggest_offer(&suggest, text_of(field->name));
+	return suggest;
+}
+
+/* Whether the field is missing because an unknown key is it, misspelt: said already. */
+static bool is_misspelt(
+	struct check *check, const struct field *field, const struct node *map)
+{
+	for (size_t i = 0; !node_is_null(map) && i < map->count; i++) {
+		struct text key = map->entries[i].key;
+		struct suggest suggest = nearest_field(check, key);
+
+		if (!map_key_is_private(key) && !find_field(check, key) &&
+			suggest_found(&suggest) && text_is(suggest.best, field->name))
+			return true;
+	}
+	return false;
+}
+
+static bool unknown_field(struct check *check, const struct node_entry *entry)
+{
+	struct suggest suggest = nearest_field(check, entry->key);
+
+	if (map_key_is_private(entry->key))
+		return true;
 	diag_error(check->diag, entry->key_place, "unknown field '%.*s' in %s",
 		TEXT_ARG(entry->key), check->what);
 	diag_suggest(check->diag, &suggest);
@@ -182,11 +213,9 @@ static bool unknown_field(struct check *check, const struct node_entry *entry)
 
 static bool check_entry(struct check *check, const struct node_entry *entry)
 {
-	const struct field *field = check->fields;
+	const struct field *field = find_field(check, entry->key);
 
-	while (field->name && !text_is(entry->key, field->name))
-		field++;
-	if (!field->name)
+	if (!field)
 		return unknown_field(check, entry);
 	if (!check_quotes(check, entry->value))
 		return false;
@@ -217,9 +246,11 @@ bool service_check_fields(const struct field *fields, const struct node *map,
 		if (!(field->flags & FIELD_REQUIRED) ||
 			(!node_is_null(map) && node_entry(map, text_of(field->name))))
 			continue;
+		good = false;
+		if (is_misspelt(&check, field, map))
+			continue;
 		diag_error(diag, where, "%s lacks '%s'", what, field->name);
 		diag_hint(diag, "%s: %s", field->name, field->help);
-		good = false;
 	}
 	arena_free(check.arena);
 	return good;

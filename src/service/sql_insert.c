@@ -216,15 +216,6 @@ struct compiler {
 	struct diag *diag;
 };
 
-static bool may_be_array(const struct column *column)
-{
-	const struct binding *binding = template_binding(column->scalar);
-
-	if (template_is_scalar(column->scalar))
-		return column->any;
-	return !binding || binding->arrays > 0 || binding->type != MODEL_OBJECT;
-}
-
 static void compile_column(
 	const struct compiler *c, const struct node_entry *entry, struct insert *insert)
 {
@@ -241,14 +232,14 @@ static void compile_column(
 	if (node->kind == NODE_LIST || node->kind == NODE_MAP) {
 		column->tree = template_tree_compile(
 			node, field, c->scope, c->arena, c->diag);
-		insert->full.described |= node->kind == NODE_LIST;
+		insert->full.described = true;
 		return;
 	}
 	column->scalar = template_compile(node, field, c->scope, c->arena, c->diag);
 	binding = template_binding(column->scalar);
 	column->any = binding && binding->type == MODEL_ANY;
 	column->date = binding && binding->type == MODEL_DATE;
-	insert->full.described |= may_be_array(column);
+	insert->full.described |= column->any || !template_is_scalar(column->scalar);
 }
 
 static bool compile_payload(
@@ -449,9 +440,12 @@ struct parameters {
 	size_t bytes;
 };
 
+/* An object goes as JSON wherever it goes, but {} would be an empty array for an array type. */
 static bool is_typed(const struct column *column, const struct value *value)
 {
-	return value->type == VALUE_ARRAY || (column->any && value->type == VALUE_STRING);
+	return value->type == VALUE_ARRAY ||
+	       (value->type == VALUE_OBJECT && value->object.count == 0) ||
+	       (column->any && value->type == VALUE_STRING);
 }
 
 static bool add_parameter(const struct column *column, const struct value *value,

@@ -1,6 +1,7 @@
 """POSTGRESQL INSERT on a real server: the statement, its result, and its errors."""
 
 import re
+import time
 
 import pytest
 
@@ -150,6 +151,15 @@ def test_details_when_they_are_asked_for(run_insert):
     assert answer["responseDetail"] == "23505"
 
 
+def test_a_long_detail_is_cut(run_insert):
+    """In the midst of no character, and what follows it is still told."""
+    answer = run_insert(RAISE.replace("'the detail'", "'x' || repeat('é', 50000)"), insert_into(),
+                        {"id": "23505"}, settings={"replies": {"detail": "full"}})
+    lines = answer["responseMessage"].split("\n")
+    assert lines[1] == "x" + "é" * 4095 + "..." and "the hint" in lines[2]
+    assert "raise_it" in lines[3]
+
+
 @pytest.mark.parametrize("ddl, payload, code, state", [
     ("CREATE TABLE t (id text NOT NULL)", {"id": "{value}"}, 409, "23502"),
     ("CREATE TABLE t (id int)", {"id": "{text}"}, 400, "22P02"),
@@ -225,6 +235,51 @@ def test_a_changed_table_is_prepared_again(project, start, postgres):
     assert answer["responsePayload"]["rows"] == [{"id": "b", "extra": 5}], answer
     postgres.run("DROP TABLE t; CREATE TABLE t (id varchar(10))", database="test")
     assert daemon.post(EVENT, {"id": "c"}).response("row")["status"] is True
+
+
+@pytest.mark.parametrize("before, after, value, expected", [
+    ("text[]", "json USING to_json(v)", ["c"], '["c"]'),
+    ("json", "text[] USING NULL", ["c"], "{c}"),
+    ("int", "text", "word", "word"), ("int", "bigint", 3000000000, "3000000000"),
+])
+def test_a_changed_type_is_seen_by_nobody(project, start, postgres, before, after, value, expected):
+    """Parameters keep the types that they were prepared with, until one of them does not fit."""
+    postgres.run(f"CREATE TABLE t (v {before})", database="test")
+    pg_account(project, postgres, pool={"connections": 1})
+    project.event(EVENT, [insert_into(payload={"v": "{value}"})], ANY)
+    daemon = start(project)
+    first = {"value": 1 if before == "int" else ["a"]}
+    assert daemon.post(EVENT, first).response("row")["status"] is True
+    time.sleep(1.1)  # so long a value that does not fit is only a bad value
+    postgres.run(f"ALTER TABLE t ALTER v TYPE {after}", database="test")
+    for _ in range(2):
+        answer = daemon.post(EVENT, {"value": value}).response("row")
+        assert answer["status"] is True, answer
+    rows = postgres.run("SELECT v::text FROM t OFFSET 1", database="test")
+    assert rows == [(expected,), (expected,)]
+
+
+@pytest.mark.parametrize("before", ["none", "good", "bad"])
+def test_one_text_of_two_events(project, start, postgres, before):
+    """
+    The same SQL, once with values that need no type of a column and then with some that do, on one
+    connection: whatever the first one came to.
+    """
+    postgres.run("CREATE TABLE t (v text[], j jsonb)", database="test")
+    pg_account(project, postgres, pool={"connections": 1})
+    model = {"a": "String", "b": "String", "list": ["String"], "any": "Any"}
+    project.event("plain.event", [insert_into(payload={"v": "{a}", "j": "{b}"})], model)
+    project.event("typed.event", [insert_into(payload={"v": "{list}", "j": "{any}"})], model)
+    daemon = start(project)
+    if before != "none":
+        answer = daemon.post("plain.event", {"a": "{x}" if before == "good" else "x", "b": "1"})
+        assert answer.response("row")["responseCode"] == (201 if before == "good" else 400)
+    for _ in range(2):
+        answer = daemon.post("typed.event", {"list": ["a", "b"], "any": "word"}).response("row")
+        assert answer["status"] is True, answer
+    assert daemon.post("plain.event", {"a": "{y}", "b": "2"}).response("row")["status"] is True
+    rows = postgres.run("SELECT v, j FROM t", database="test")
+    assert rows == [(["x"], 1)] * (before == "good") + [(["a", "b"], "word")] * 2 + [(["y"], 2)]
 
 
 def test_prepare_false(run_insert, postgres):

@@ -174,6 +174,35 @@ def test_replies_as_json(project, start):
     fake.close()
 
 
+def test_a_reply_that_never_ends(project, start):
+    """Traffic feeds it and does not keep it alive; the pool's one connection comes back."""
+    fake = FakeRedis(lambda command: b"$900000\r\nab" if command[1] == b"odd" else b"+OK\r\n")
+    pool = {"timeout": "1s", "connections": 1, "responseLimit": "1MiB"}
+    project.account("redis", "REDIS", test={"url": fake.url(), "pool": pool})
+    project.event(EVENT, [set_key(key="{id}", value="v") | {"timeout": "200ms"}], ANY)
+    daemon = start(project)
+    assert daemon.post(EVENT, {"id": "odd"}).response("key")["responseCode"] == 504
+    wait_until(lambda: daemon.post(EVENT, {"id": "good"}).response("key")["status"], 10,
+               "a good answer")
+    assert fake.opened == 2
+    fake.close()
+
+
+def test_a_length_beyond_the_limit(project, start):
+    """It is not waited for."""
+    fake = FakeRedis(
+        lambda command: b"$99999999999\r\n" if command[1] == b"odd" else b"+OK\r\n")
+    pool = {"timeout": "20s", "connections": 1, "responseLimit": "2KiB"}
+    project.account("redis", "REDIS", test={"url": fake.url(), "pool": pool})
+    project.event(EVENT, [set_key(key="{id}", value="v")], ANY)
+    daemon = start(project)
+    answer = daemon.post(EVENT, {"id": "odd"}).response("key")
+    assert answer["responseCode"] == 502 and "responseLimit" in answer["responseMessage"], answer
+    assert answer["responseTimeMS"] < 10000
+    assert daemon.post(EVENT, {"id": "good"}).response("key")["status"] is True
+    fake.close()
+
+
 def test_replies_are_matched_in_order(project, start):
     """Many at once on one connection: each gets its own answer."""
     fake = FakeRedis(lambda command: b"$%d\r\n%s\r\n" % (len(command[1]), command[1]))

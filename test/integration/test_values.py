@@ -83,7 +83,11 @@ LANDS = [
     ("int[]", "[1, null, -3]", "{1,NULL,-3}"), ("int[]", "[]", "{}"),
     ("int[]", "[[1, 2], [3, 4]]", "{{1,2},{3,4}}"), ("int[]", '["1", "2"]', "{1,2}"),
     ("int[]", '["x"]', "22P02"), ("int[]", "[1.5]", "22P02"), ("int[]", "5", "22P02"),
-    ("int[]", "null", None), ("int[]", "[[1, 2], [3]]", "22P02"),
+    ("int[]", "null", None), ("int[]", "[[1, 2], [3]]", "422"),
+    ("int[]", "[[], []]", "{}"), ("numeric[]", "[[[]], [[]]]", "{}"), ("int[]", "[[], [1]]", "422"),
+    ("numeric[]", "[null, [1]]", "422"), ("int[]", "[[1], [null]]", "{{1},{NULL}}"),
+    ("text[]", "{}", "422"), ("jsonb[]", "{}", "422"), ("text[]", '{"a": 1}', "22P02"),
+    ("jsonb", "{}", "{}"), ("text", "{}", "{}"),
     ("text[]", '["a,b", "c\\"d", "{e}", "NULL", null, "", " f ", "g\\\\h", "\\n"]',
      '{"a,b","c\\"d","{e}","NULL",NULL,""," f ","g\\\\h","\n"}'),
     ("text[]", '[true, 1.50, {"a": "b"}]', '{true,1.50,"{\\"a\\":\\"b\\"}"}'),
@@ -129,6 +133,22 @@ def test_how_values_land(project, start, postgres):
         if got != expected:
             failures.append(f"{value} into {kind}: {got!r}, not {expected!r}")
     assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("prepare", [True, False])
+def test_an_object_is_no_array(project, start, postgres, prepare):
+    """Neither one that the model knows nor one written out, though {} reads as an empty array."""
+    postgres.run("CREATE TABLE t (v text[], j jsonb)", database="test")
+    pg_account(project, postgres, prepare=prepare)
+    project.event("object.model", [insert_into(payload={"v": "{o}"})], {"o": {"a": "String"}})
+    project.event("object.written", [insert_into(payload={"v": {"a": "{id?}"}})], ANY)
+    project.event("object.json", [insert_into(payload={"j": {"a": "{id?}"}})], ANY)
+    daemon = start(project)
+    for event, payload in (("object.model", {"o": {}}), ("object.written", {})):
+        answer = daemon.post(event, payload).response("row")
+        assert answer["responseCode"] == 422 and "$1 is an object" in answer["responseMessage"]
+    assert daemon.post("object.json", {}).response("row")["status"] is True
+    assert postgres.run("SELECT v, j FROM t", database="test") == [(None, {})]
 
 
 def test_a_string_into_json_must_be_json(run_insert, postgres):

@@ -58,7 +58,7 @@ static void write_file(const char *name, struct text text, mode_t mode)
 	}
 	file = fopen(path, "w");
 	assert_non_null(file);
-	assert_int_equal(fwrite(text.at, 1, text.len, file), text.len);
+	assert_int_equal(fwrite(text.len ? text.at : "", 1, text.len, file), text.len);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(chmod(path, mode), 0);
 }

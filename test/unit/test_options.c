@@ -163,10 +163,15 @@ static void test_wrong(void **state)
 	wrong("count: 1", 8, "at least 2", NULL);
 	wrong("count: 1001", 8, "at most 1000", NULL);
 	wrong("count: true", 8, "'count' is a whole number", NULL);
-	wrong("size: 1MB", 7, "'size' is a size", NULL);
+	wrong("count: -1", 8, "at least 2 and at most 1000", NULL);
+	wrong("count: 1001", 8, "at least 2 and at most 1000", NULL);
+	wrong("size: 1MB", 7, "'size' is a size", "write 1MiB");
+	wrong("size: 64k", 7, "'size' is a size", "write 64KiB");
+	wrong("size: '2gib'", 8, "'size' is a size", "write 2GiB");
 	wrong("size: 0", 7, "at least 1B", NULL);
 	wrong("size: 2GiB", 7, "at most 1GiB", NULL);
-	wrong("time: 10", 7, "'time' is a duration", NULL);
+	wrong("time: 10", 7, "'time' is a duration", "has a unit: 10s");
+	wrong("time: 1.5", 7, "'time' is a duration", NULL);
 	wrong("time: 1.5s", 7, "'time' is a duration", NULL);
 	wrong("time: 2h", 7, "at most 1h", NULL);
 	wrong("time: [1s]", 7, "not a list", NULL);

@@ -16,13 +16,13 @@
 #include <sys/un.h>
 
 #include "base/strbuf.h"
-#include "conf/yaml.h"
 #include "net/redis_client.h"
 #include "net/redis_reply.h"
 #include "net/redis_url.h"
 #include "service/redis.h"
 #include "value/json.h"
 #include "value/model.h"
+#include "yaml_text.h"
 
 static struct arena *arena;
 
@@ -41,16 +41,7 @@ static int teardown(void **state)
 
 static const struct node *yaml(const char *text)
 {
-	struct source *source = arena_zalloc(arena, 1, sizeof *source);
-	struct diag *diag = diag_new(arena);
-	const struct node *node;
-
-	source->name = "test.yaml";
-	source->text = text_of(text);
-	node = yaml_parse(source, arena, diag);
-	assert_non_null(node);
-	assert_int_equal(diag_errors(diag), 0);
-	return node;
+	return yaml_text(arena, text);
 }
 
 /* ---- rendering ---- */
@@ -486,7 +477,15 @@ static void test_replies(void **state)
 			0, REDIS_GOT_TOO_LARGE, NULL, false },
 		{ "*2147483647\r\n", 0, REDIS_GOT_TOO_LARGE, NULL, false },
 		{ "*20\r\n*20\r\n", 0, REDIS_GOT_TOO_LARGE, NULL, false },
-		{ "$1000000000000\r\n", 0, REDIS_GOT_NOTHING, NULL, false },
+		{ "$1000000000000\r\n", 0, REDIS_GOT_TOO_LARGE, NULL, false },
+		{ "$65\r\n", 0, REDIS_GOT_TOO_LARGE, NULL, false },
+		{ "*2\r\n$20\r\n01234567890123456789\r\n$40\r\n", 0, REDIS_GOT_TOO_LARGE,
+			NULL, false },
+		{ "*2\r\n$20\r\n01234567890123456789\r\n$20\r\n", 0, REDIS_GOT_NOTHING,
+			NULL, false },
+		{ "$5\r\nab\r\n", 0, REDIS_GOT_NOTHING, NULL, false },
+		{ "$5\r\nab\r\n+OK\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
+		{ "*1\r\n$1\r\nabc", 0, REDIS_GOT_GARBAGE, NULL, false },
 		{ "HTTP/1.1 400 Bad Request\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
 		{ "$x\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },
 		{ ":1x\r\n", 0, REDIS_GOT_GARBAGE, NULL, false },

@@ -483,6 +483,12 @@ static void test_garbage(void **state)
 		"acc (test): the answer is no Redis protocol: Protocol error, got \"H\"");
 }
 
+static void test_short_string(void **state)
+{
+	check_bad_reply(*state, "$5\r\nab\r\n+OK\r\n", ERR_GARBAGE,
+		"no Redis protocol: a string is longer than announced");
+}
+
 static void test_deep_reply(void **state)
 {
 	check_bad_reply(*state,
@@ -540,8 +546,8 @@ static void test_silence(void **state)
 	run(world, 50);
 	assert_false(first->done);
 	await(world, second);
-	assert_failed(first, ERR_LOST_SENT, "nothing came from it for 300 ms");
-	assert_failed(second, ERR_LOST_SENT, "nothing came from it for 300 ms");
+	assert_failed(first, ERR_LOST_SENT, "it completed no answer for 300 ms");
+	assert_failed(second, ERR_LOST_SENT, "it completed no answer for 300 ms");
 	third = send_one(world);
 	await(world, third);
 	assert_ok(third);
@@ -557,14 +563,60 @@ static void test_slow_is_not_silent(void **state)
 	world->replies[0] = HANG;
 	slow = send_one(world);
 	for (int i = 0; i < 4; i++) {
-		run(world, 150);
+		run(world, 50);
 		assert_false(slow->done);
-		send_unasked(world, i < 3 ? "" : ":1\r\n");
-		if (i < 3)
-			send_unasked(world, i == 0 ? "*4\r\n:1\r\n" : ":1\r\n");
+		send_unasked(world, i == 0 ? "*4\r\n:1\r\n" : ":1\r\n");
 	}
 	await(world, slow);
 	assert_ok(slow);
+	assert_int_equal(world->accepted, 1);
+}
+
+/* Each answer gives the next one the whole time, however many there are. */
+static void test_answers_are_progress(void **state)
+{
+	struct world *world = *state;
+	struct probe *probes[4];
+
+	listen_now(world);
+	for (int i = 0; i < 4; i++) {
+		world->replies[i] = HANG;
+		probes[i] = send_one(world);
+	}
+	for (int i = 0; i < 4; i++) {
+		run(world, 150);
+		send_unasked(world, "+OK\r\n");
+	}
+	await(world, probes[3]);
+	for (int i = 0; i < 4; i++)
+		assert_ok(probes[i]);
+	assert_int_equal(world->accepted, 1);
+}
+
+/* What others are answered only feeds a string that never ends. */
+static void test_endless_reply(void **state)
+{
+	struct world *world = *state;
+	struct probe *first, *next;
+
+	listen_now(world);
+	world->replies[0] = "$900\r\nab";
+	first = send_one(world);
+	for (int i = 0; i < 5 && !first->done; i++) {
+		next = send_one(world);
+		run(world, 80);
+	}
+	assert_failed(first, ERR_LOST_SENT, "it completed no answer for 300 ms");
+	next = send_one(world);
+	await(world, next);
+	assert_ok(next);
+	assert_int_equal(world->accepted, 2);
+}
+
+static void test_announced_too_large(void **state)
+{
+	check_bad_reply(*state, "$99999999999\r\n", ERR_RESPONSE_LIMIT,
+		"acc (test): the answer is larger than the responseLimit of 1000 bytes");
 }
 
 static void test_closed_while_idle(void **state)
@@ -633,12 +685,16 @@ int main(void)
 		TEST(test_database_refused),
 		TEST(test_error_replies),
 		TEST(test_garbage),
+		TEST(test_short_string),
 		TEST(test_deep_reply),
 		TEST(test_large_reply),
 		TEST(test_cut_midway),
 		TEST(test_orphan),
 		TEST(test_silence),
 		TEST(test_slow_is_not_silent),
+		TEST(test_answers_are_progress),
+		TEST(test_endless_reply),
+		TEST(test_announced_too_large),
 		TEST(test_closed_while_idle),
 		TEST(test_deaf_server),
 	};

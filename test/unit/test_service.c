@@ -14,11 +14,11 @@
 
 #include "base/log.h"
 #include "base/strbuf.h"
-#include "conf/yaml.h"
 #include "service/log.h"
 #include "service/redis.h"
 #include "value/json.h"
 #include "value/model.h"
+#include "yaml_text.h"
 
 static struct arena *arena;
 
@@ -37,16 +37,7 @@ static int teardown(void **state)
 
 static const struct node *yaml(const char *text)
 {
-	struct source *source = arena_zalloc(arena, 1, sizeof *source);
-	struct diag *diag = diag_new(arena);
-	const struct node *node;
-
-	source->name = "test.yaml";
-	source->text = text_of(text);
-	node = yaml_parse(source, arena, diag);
-	assert_non_null(node);
-	assert_int_equal(diag_errors(diag), 0);
-	return node;
+	return yaml_text(arena, text);
 }
 
 /* ---- the list ---- */
@@ -134,6 +125,7 @@ static void test_bad_fields(void **state)
 		{ "[key]", "the template must be a mapping, not a list", NULL },
 		{ "{key: k, valeu: v, value: v}", "unknown field 'valeu' in the template",
 			"value" },
+		{ "{kye: k, value: v}", "unknown field 'kye' in the template", "'key'" },
 		{ "{key: null, value: v}", "key of the template must have a value", NULL },
 		{ "{key: [k], value: v}", "key of the template must be text, not a list",
 			NULL },
@@ -170,6 +162,16 @@ static void test_bad_fields(void **state)
 			fail_msg("%s: hint %s", cases[i].yaml,
 				message->hint ? message->hint : "none");
 	}
+}
+
+/* A key that is not near enough does not stand for the missing one. */
+static void test_unknown_and_missing(void **state)
+{
+	struct diag *diag = diag_new(arena);
+
+	assert_false(service_check_fields(fields, yaml("{key: k, other: v}"),
+		(struct place){ 0 }, "the template", diag));
+	assert_int_equal(diag_errors(diag), 2);
 }
 
 static void test_no_map_at_all(void **state)
@@ -375,6 +377,7 @@ int main(void)
 		TEST(test_tables_are_whole),
 		TEST(test_good_fields),
 		TEST(test_bad_fields),
+		TEST(test_unknown_and_missing),
 		TEST(test_no_map_at_all),
 		TEST(test_redis_accounts),
 		TEST(test_log_renders),

@@ -268,6 +268,45 @@ static void refused(const char *text, const char *message)
 	arena_free(f.arena);
 }
 
+/* The file is refused with this message and this hint; NULL: with none. */
+static void hinted(const char *text, const char *message, const char *hint)
+{
+	struct fixture f = load(text);
+	const struct diag_message *m;
+
+	assert_int_equal(diag_errors(f.diag), 1);
+	m = diag_message(f.diag, 0);
+	if (!strstr(m->text, message) || !hint != !m->hint ||
+		(hint && !strstr(m->hint, hint))) {
+		diag_print(f.diag, stderr);
+		fail_msg("%s: not '%s' with '%s'", text, message, hint ? hint : "");
+	}
+	arena_free(f.arena);
+}
+
+static void test_hints(void **state)
+{
+	setenv("VOLLEY_TEST_ADDRESS", "localhost:81", 1);
+	setenv("VOLLEY_TEST_NUMBER", "5", 1);
+	hinted("- a", "volley.yaml is a mapping, not a list", NULL);
+	hinted("listen 127.0.0.1:80", "volley.yaml is a mapping, not text",
+		"is a ':' missing?");
+	hinted("12", "volley.yaml is a mapping, not a number", NULL);
+	hinted("listen: localhost:8080", "no IP address", "write \"127.0.0.1:8080\"");
+	hinted("listen: ':8080'", "no IP address", "write \"0.0.0.0:8080\"");
+	hinted("listen: '*:80'", "no IP address", "write \"0.0.0.0:80\"");
+	hinted("listen: '::1:80'", "no IP address", "in brackets");
+	hinted("listen: a.b:80", "no IP address", "such as");
+	hinted("listen: localhost:80a", "no IP address", "such as");
+	hinted("listen: 127.0.0.1:65536", "from 0 to 65535", NULL);
+	hinted("listen: '[::1]:http'", "from 0 to 65535", NULL);
+	hinted("respondTimeout: 5", "a duration", "has a unit: 5s");
+	hinted("limits: { body: 1MB }", "a size", "write 1MiB");
+	/* What came from the environment is not repeated. */
+	hinted("listen: ${VOLLEY_TEST_ADDRESS}", "no IP address", "such as");
+	hinted("respondTimeout: ${VOLLEY_TEST_NUMBER}", "a duration", NULL);
+}
+
 static void test_refused(void **state)
 {
 	refused("listen: 8080", "an address with a port");
@@ -345,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_reference_lengths),
 		cmocka_unit_test(test_secrets_in_urls),
 		cmocka_unit_test(test_literal_token),
+		cmocka_unit_test(test_hints),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_file),
 	};

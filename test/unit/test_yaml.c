@@ -118,6 +118,86 @@ static void test_scalar_kinds(void **state)
 	done(&f);
 }
 
+/* Quoted text is decoded here, not by libfyaml: doubled quotes side by side, escaped blanks
+ * before a line's end, and CRLF, whose texts it gets wrong. */
+static void test_quoted(void **state)
+{
+	static const struct {
+		const char *yaml, *text;
+	} cases[] = {
+		{ "''", "" },
+		{ "''''", "'" },
+		{ "'a''''b'", "a''b" },
+		{ "'x ''''y'''' z'", "x ''y'' z" },
+		{ "''''''", "''" },
+		{ "'\\n\"'", "\\n\"" },
+		{ "'  a  '", "  a  " },
+		{ "'a \t\n\t b'", "a b" },
+		{ "'a\n\n\n b'", "a\n\nb" },
+		{ "'a\r\n\r\n b'", "a\nb" },
+		{ "'\t\r\n '", " " },
+		{ "'a''''\n ''''b'", "a'' ''b" },
+		{ "\"\"", "" },
+		{ "\"'a'' \\\"\\\\\\\"\"", "'a'' \"\\\"" },
+		{ "\"\\a\\b\\t\\n\\v\\f\\r\\e\\/\\ \\\t\"", "\a\b\t\n\v\f\r\x1b/ \t" },
+		{ "\"\\N\\_\\L\\P\"", "\xC2\x85\xC2\xA0\xE2\x80\xA8\xE2\x80\xA9" },
+		{ "\"\\x41\\xe9\\u20AC\\U0001f600\"",
+			"A\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80" },
+		{ "\"\\ud83d\\uDE00!\"", "\xF0\x9F\x98\x80!" },
+		{ "\"a \\ \n b\"", "a   b" },
+		{ "\"a\\t \n b\"", "a\t b" },
+		{ "\"a \\\n  b\"", "a b" },
+		{ "\"a\\\r\n  \\  b\"", "a  b" },
+		{ "\"a\\\n\n  b\"", "a\nb" },
+		{ "\"a\n\n b \n \"", "a\nb " },
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct fixture f = parse(cases[i].yaml);
+
+		if (!f.root)
+			fail_msg("%s: %s", cases[i].yaml, diag_message(f.diag, 0)->text);
+		check(f.root, NODE_STRING, cases[i].text);
+		assert_int_equal(f.root->text.at[f.root->text.len], '\0');
+		done(&f);
+	}
+}
+
+/* Keys, members of flow collections, and what has an anchor or stands behind a byte order
+ * mark are decoded alike. */
+static void test_quoted_places(void **state)
+{
+	struct fixture f = parse(
+		"\xEF\xBB\xBF'k''''': &a !!str 'a''''b'\nb: *a\n"
+		"c: {'d''''e':['f''''g', \"\\\"\"]}\n\"\\\\k\": 'plain'\n");
+	const struct node *c = at(&f, "c");
+
+	check(at(&f, "k''"), NODE_STRING, "a''b");
+	check(at(&f, "b"), NODE_STRING, "a''b");
+	assert_true(text_is(c->entries[0].key, "d''e"));
+	check(c->entries[0].value->items[0], NODE_STRING, "f''g");
+	check(c->entries[0].value->items[1], NODE_STRING, "\"");
+	assert_false(at(&f, "k''")->place.exact);
+	check(at(&f, "\\k"), NODE_STRING, "plain");
+	assert_true(at(&f, "\\k")->place.exact);
+	check_place(at(&f, "\\k")->place, 4, 9, 5);
+	done(&f);
+}
+
+/* Files of another ending than YAML's, such as .rhubrc, are not called YAML. */
+static void test_other_files(void **state)
+{
+	struct arena *arena = arena_new();
+	struct diag *diag = diag_new(arena);
+	struct source source = { ".rhubrc", TEXT("{\n\t\"a\": ]}") };
+
+	assert_null(yaml_parse(&source, arena, diag));
+	assert_int_equal(diag_errors(diag), 1);
+	assert_null(strstr(diag_message(diag, 0)->text, "YAML"));
+	assert_null(diag_message(diag, 0)->hint);
+	arena_free(arena);
+}
+
 /* Other readers take these for numbers: they stay text, and each is worth a warning. */
 static void test_other_numbers(void **state)
 {
@@ -412,6 +492,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scalar_kinds),
+		cmocka_unit_test(test_quoted),
+		cmocka_unit_test(test_quoted_places),
+		cmocka_unit_test(test_other_files),
 		cmocka_unit_test(test_other_numbers),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_places),
