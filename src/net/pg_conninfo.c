@@ -113,11 +113,9 @@ static bool set_unknown_option(struct errbuf *errbuf, const char *reason)
 	}
 	if (!is_keyword(word))
 		return false;
-	known = PQconninfoParse("", NULL);
-	if (!known)
-		mem_exhausted();
+	known = PQconninfoParse("", NULL); /* out of memory: no suggestion */
 	suggest_init(&suggest, word);
-	for (const PQconninfoOption *o = known; o->keyword; o++)
+	for (const PQconninfoOption *o = known; o && o->keyword; o++)
 		suggest_offer(&suggest, text_of(o->keyword));
 	errbuf_set(errbuf, "libpq has no option '%.*s'", TEXT_ARG(word));
 	append_suggestion(errbuf, &suggest);

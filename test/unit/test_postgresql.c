@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
-#include "conf/yaml.h"
 #include "net/pg_conninfo.h"
 #include "net/pg_result.h"
 #include "net/pg_statements.h"
@@ -21,6 +20,7 @@
 #include "service/postgresql.h"
 #include "value/json.h"
 #include "value/model.h"
+#include "yaml_text.h"
 
 static struct arena *arena;
 
@@ -39,15 +39,7 @@ static int teardown(void **state)
 
 static const struct node *yaml(const char *text)
 {
-	struct source *source = arena_zalloc(arena, 1, sizeof(*source));
-	struct diag *diag = diag_new(arena);
-	const struct node *node;
-
-	source->name = "test.yaml";
-	source->text = text_of(text);
-	node = yaml_parse(source, arena, diag);
-	assert_non_null(node);
-	return node;
+	return yaml_text(arena, text);
 }
 
 static const struct plan *compile(const char *template, struct diag *diag)
