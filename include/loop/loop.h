@@ -77,6 +77,7 @@ struct loop_timer {
 	struct event event;
 	void (*fire)(struct loop_timer *timer);
 	struct loop *loop;
+	uint64_t due; /* monotonic ns: never fires before */
 };
 
 /* Prepares the timer; call once before the others. */

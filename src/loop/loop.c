@@ -334,12 +334,27 @@ static const struct timeval *timeout_of(
 	return plain;
 }
 
+static void timer_add(struct loop_timer *timer, uint64_t ns)
+{
+	struct timeval plain;
+	const struct timeval *timeout = timeout_of(
+		timer->loop, ns / 1000 + 1 + timer->loop->lag_us, &plain);
+
+	if (event_add(&timer->event, timeout) != 0)
+		mem_exhausted();
+}
+
+/* libevent counts from the time at which its pass began: a timer set late in a long pass comes early. */
 static void timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop_timer *timer = arg;
+	uint64_t now = clock_now();
 
 	loop_now(timer->loop);
-	timer->fire(timer);
+	if (now < timer->due)
+		timer_add(timer, timer->due - now);
+	else
+		timer->fire(timer);
 }
 
 void loop_timer_init(
@@ -352,12 +367,8 @@ void loop_timer_init(
 
 void loop_timer_start(struct loop_timer *timer, uint64_t ns)
 {
-	struct timeval plain;
-	const struct timeval *timeout = timeout_of(
-		timer->loop, ns / 1000 + 1 + timer->loop->lag_us, &plain);
-
-	if (event_add(&timer->event, timeout) != 0)
-		mem_exhausted();
+	timer->due = clock_now() + ns;
+	timer_add(timer, ns);
 }
 
 void loop_timer_stop(struct loop_timer *timer)
