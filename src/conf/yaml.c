@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "conf/scalar.h"
+#include "conf/yaml_block.h"
 #include "conf/yaml_error.h"
 #include "conf/yaml_map.h"
 #include "conf/yaml_quoted.h"
@@ -35,6 +36,7 @@ struct frame {
 	struct built *built;
 	struct anchor *anchor; /* NULL: none */
 	bool flow;
+	int column;      /* that it begins in, from 0: a block one's indentation */
 	size_t capacity; /* of items or entries */
 	bool has_key;    /* a map: the next node is this key's value */
 	bool is_merge;   /* that key is a plain `<<` */
@@ -93,19 +95,46 @@ static struct text token_text(struct parser *p, struct fy_token *token)
 	return arena_text(p->arena, (struct text){ at ? at : "", at ? len : 0 });
 }
 
-/* A quoted scalar's marks stand inside its quotes. */
-static struct text scalar_text(struct parser *p, struct fy_token *token)
+/* A block scalar's marks stand around its lines, behind its header. */
+must_check static bool block_text(
+	struct parser *p, struct text raw, struct place before, struct text *text)
+{
+	const char *source = p->source->text.at;
+	size_t start = (size_t)(raw.at - source), head = before.offset + before.length;
+	struct place place;
+
+	if (head > start)
+		head = start;
+	if (yaml_block((struct text){ source + head, start - head }, raw,
+		    p->depth ? top(p)->column : -1, p->arena, text))
+		return true;
+	raw = text_trim(raw);
+	start = (size_t)(raw.at - source);
+	place = place_at(p, start, start + raw.len);
+	diag_error(p->diag, place, "the block of text before this line has no lines");
+	diag_hint(p->diag, "text without any lines is written as \"\"");
+	return false;
+}
+
+/* A quoted scalar's marks stand inside its quotes. before: what was read before it. */
+must_check static bool scalar_text(
+	struct parser *p, struct fy_token *token, struct place before, struct text *text)
 {
 	enum fy_scalar_style style = token ? fy_scalar_token_get_style(token) : FYSS_PLAIN;
-	const struct fy_mark *start, *end;
+	size_t start, end;
+	struct text raw;
 
-	if (style != FYSS_SINGLE_QUOTED && style != FYSS_DOUBLE_QUOTED)
-		return token_text(p, token);
-	start = fy_token_start_mark(token);
-	end = fy_token_end_mark(token);
-	return yaml_quoted((struct text){ p->source->text.at + start->input_pos,
-				   end->input_pos - start->input_pos },
-		style == FYSS_DOUBLE_QUOTED, p->arena);
+	if (!token || style == FYSS_PLAIN) {
+		*text = token_text(p, token);
+		return true;
+	}
+	start = fy_token_start_mark(token)->input_pos;
+	end = fy_token_end_mark(token)->input_pos;
+	raw = (struct text){ p->source->text.at + start, end - start };
+	if (style == FYSS_LITERAL || style == FYSS_FOLDED)
+		return block_text(p, raw, before, text);
+	*text = yaml_quoted(raw, style == FYSS_DOUBLE_QUOTED, p->arena);
+	return true;
 }
 
 /* ---- limits --------------------------------------------------------------------------- */
@@ -306,10 +335,14 @@ must_check static bool scalar(struct parser *p, struct fy_event *event, struct b
 {
 	struct fy_token *token = fy_event_get_token(event);
 	bool plain = !token || fy_scalar_token_get_style(token) == FYSS_PLAIN;
-	struct place place = event_place(p, event);
-	struct text t = scalar_text(p, token);
-	enum node_kind plain_kind = scalar_kind(t), kind = plain ? plain_kind : NODE_STRING;
+	struct place before = p->last, place = event_place(p, event);
+	enum node_kind plain_kind, kind;
+	struct text t;
 
+	if (!scalar_text(p, token, before, &t))
+		return false;
+	plain_kind = scalar_kind(t);
+	kind = plain ? plain_kind : NODE_STRING;
 	if (token)
 		place = scalar_place(p, place, t);
 	else
@@ -374,6 +407,7 @@ must_check static bool alias(struct parser *p, struct fy_event *event)
 
 must_check static bool begin(struct parser *p, struct fy_event *event, enum node_kind kind)
 {
+	const struct fy_mark *mark = fy_event_start_mark(event);
 	struct place place = event_place(p, event);
 	enum node_kind tagged = kind;
 	struct frame *frame = top(p);
@@ -390,6 +424,7 @@ must_check static bool begin(struct parser *p, struct fy_event *event, enum node
 		return false;
 	frame = &p->frames[p->depth++];
 	*frame = (struct frame){ .flow = fy_event_get_node_style(event) == FYNS_FLOW };
+	frame->column = mark ? mark->column : 0;
 	frame->built = arena_zalloc(p->arena, 1, sizeof(*frame->built));
 	frame->built->node = (struct node){ .kind = kind, .place = place };
 	frame->built->size = 1;

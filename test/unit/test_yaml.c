@@ -184,6 +184,89 @@ static void test_quoted_places(void **state)
 	done(&f);
 }
 
+/* Block text is decoded here too: libfyaml reads past its buffer where an empty line stands
+ * before a more indented one, and adds a line's end at the end of the file. */
+static void test_block(void **state)
+{
+	static const struct {
+		const char *yaml, *text;
+	} cases[] = {
+		{ "k: >-\n a\n \n  b\n", "a\n\n b" },
+		{ "k: >\n\n  a\n\n\n   b\n   c\n\n  d\n  e\n", "\na\n\n\n b\n c\n\nd e\n" },
+		{ "k: >\n  a\n  b\n\n  c\n\n\n  d\n", "a b\nc\n\nd\n" },
+		{ "k: >\n  a\n  \tb\n  c\n", "a\n\tb\nc\n" },
+		{ "k: >+\r\n  a\r\n  b\r\n\r\n", "a b\n\n" },
+		{ "k: >\n  a\n  b", "a b" },
+		{ "k: |\n  a\n   b\n\n  c\n\n\n", "a\n b\n\nc\n" },
+		{ "k: |-\n  a\n\n", "a" },
+		{ "k: |+\n  a\n \n\n# c\n", "a\n\n\n" },
+		{ "k: |+\n  a\n    ", "a\n  " },
+		{ "k: |+\n  a\n  ", "a\n" },
+		{ "k: |\r\n  a\r\n\r\n  b\r\n", "a\n\nb\n" },
+		{ "k: |1+\n  a\n\n", " a\n\n" },
+		{ "k: |-2 # > |+\n\n   a\n", "\n a" },
+		{ "k: |2\n    \n  a\n", "  \na\n" },
+		{ "k: |", "" },
+		{ "k: |+\n", "" },
+		{ "k: |+\n\n \n", "\n\n" },
+		{ "k: >\n\n\n", "" },
+		{ "k: |+\n\n# c\n", "\n" },
+		{ "k: # > c\n  !!str &a|b>2\n  |-\n  a\n", "a" },
+		{ "k: !<tag:yaml.org,2002:str> |1\n  a\n", " a\n" },
+		{ "\xEF\xBB\xBFk: |1\n  \xC3\xA9 \n", " \xC3\xA9 \n" },
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct fixture f = parse(cases[i].yaml);
+
+		if (!f.root)
+			fail_msg("%s: %s", cases[i].yaml, diag_message(f.diag, 0)->text);
+		check(at(&f, "k"), NODE_STRING, cases[i].text);
+		assert_int_equal(at(&f, "k")->text.at[at(&f, "k")->text.len], '\0');
+		done(&f);
+	}
+}
+
+/* An indicator counts from the collection around, and a header is not sought in a key. */
+static void test_block_nested(void **state)
+{
+	struct fixture f = parse("'a | # b': |1\n  x\nm:\n- |1-\n  a\n- - >2-\n     b\n  - "
+				 "k|2: |1+\n      c\n\n"
+				 "    \"d > \": |-\n     e\n  # c\nn:\n   &x p: |2\n      "
+				 "f\n   ? |-1\n     g\n   : |\n");
+	const struct node *m = at(&f, "m"), *n = at(&f, "n");
+	const struct node *map = m->items[1]->items[1];
+
+	check(at(&f, "a | # b"), NODE_STRING, " x\n");
+	check(m->items[0], NODE_STRING, " a");
+	check(m->items[1]->items[0], NODE_STRING, " b");
+	check(node_get(map, "k|2"), NODE_STRING, " c\n\n");
+	check(node_get(map, "d > "), NODE_STRING, "e");
+	check(node_get(n, "p"), NODE_STRING, " f\n");
+	check(node_get(n, " g"), NODE_STRING, "");
+	done(&f);
+	f = parse("|1\n  a\n");
+	check(f.root, NODE_STRING, " a\n");
+	done(&f);
+	f = parse("--- >\na\nb\n");
+	check(f.root, NODE_STRING, "a b\n");
+	done(&f);
+}
+
+/* Of an empty block's neighbours libfyaml makes its lines, but for those of column 0. */
+static void test_block_empty(void **state)
+{
+	struct fixture f = parse("k: |\nz: 1\nm:\n  k: |+\n\n  # c\n\n  # d\n");
+
+	check(at(&f, "k"), NODE_STRING, "");
+	check(at(&f, "z"), NODE_NUMBER, "1");
+	check(node_get(at(&f, "m"), "k"), NODE_STRING, "\n");
+	done(&f);
+	refused("m:\n  k: |\n  z: 1\n", 3, 3, "has no lines");
+	refused("m:\n  k: >\n\n  # c\n  z: 1\n", 4, 3, "has no lines");
+	refused("m:\n  - |\n  - a\n", 3, 3, "has no lines");
+}
+
 /* Files of another ending than YAML's, such as .rhubrc, are not called YAML. */
 static void test_other_files(void **state)
 {
@@ -494,6 +577,9 @@ int main(void)
 		cmocka_unit_test(test_scalar_kinds),
 		cmocka_unit_test(test_quoted),
 		cmocka_unit_test(test_quoted_places),
+		cmocka_unit_test(test_block),
+		cmocka_unit_test(test_block_nested),
+		cmocka_unit_test(test_block_empty),
 		cmocka_unit_test(test_other_files),
 		cmocka_unit_test(test_other_numbers),
 		cmocka_unit_test(test_tags),
