@@ -382,7 +382,7 @@ def test_redis_accounts_that_are_errors(project, half, fragment):
     ("host=127.0.0.1,db.example.com dbname=x", "db.example.com"),
     ("postgresql://127.0.0.1/x?sslmode=require", "TLS"),
     ("host=127.0.0.1 sslmode=verify-full", "TLS"),
-    ("host=127.0.0.1 nonsense=1", "connection string"), ("host='127", "."),
+    ("host=127.0.0.1 nonsense=1", "no option"), ("host='127", "."),
     ("service=x", "service"), ("host=127.0.0.1 port=x", "port"),
 ])
 def test_postgresql_accounts_that_are_errors(project, url, fragment):
