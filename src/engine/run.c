@@ -150,15 +150,29 @@ static struct run *run_new(struct engine *engine, const struct run_order *order)
 	return run;
 }
 
-/* The reply is due at once, or when the last waited-for task settles, or at its deadline.
+/*
+ * Whether a waited-for task may still be under way when the reply is due; else the tasks' own timeouts
+ * bring the reply in time and a timer would only cost.
  */
+static bool may_outlast(const struct run *run, uint64_t left)
+{
+	for (size_t i = 0; i < run->task_count; i++) {
+		const struct action *action = run->tasks[i].action;
+
+		if (!action->async && action->timeout[run->environment] >= left)
+			return true;
+	}
+	return false;
+}
+
+/* The reply is due at once, or when the last waited-for task settles, or at its deadline. */
 static void arm_reply(struct run *run, const struct run_order *order)
 {
 	uint64_t elapsed = run->began - run->received;
 
 	if (order->respond_async || run->waited == 0 || elapsed >= order->reply_within)
 		loop_deliver(run->engine->loop, &run->reply_item);
-	else
+	else if (may_outlast(run, order->reply_within - elapsed))
 		loop_timer_start(&run->reply_timer, order->reply_within - elapsed);
 }
 

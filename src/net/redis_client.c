@@ -257,12 +257,14 @@ static struct pool_conn *on_pool_connect(
 static void write_command(struct redis_conn *conn, int count, const char *const *arguments,
 	const size_t *lengths)
 {
-	char *bytes;
-	int len = redisFormatCommandArgv(&bytes, count, (const char **)arguments, lengths);
+	sds bytes;
+	/* The sds form: the other one prints each length with sprintf(), three times the work. */
+	int len = redisFormatSdsCommandArgv(
+		&bytes, count, (const char **)arguments, lengths);
 
 	if (len < 0 || evbuffer_add(stream_output(conn->stream), bytes, (size_t)len) != 0)
 		mem_exhausted();
-	redisFreeCommand(bytes);
+	redisFreeSdsCommand(bytes);
 }
 
 static void on_connected(void *owner)

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 
+/* Blocks are multiples of this, so that replies that differ by some digits are of one size. */
+enum { BLOCK_STEP = 128 };
+
 struct entry {
 	UT_hash_handle hh;
 	struct link link; /* replies->entries, oldest first */
@@ -40,12 +43,18 @@ struct replies *replies_new(unsigned keep, uint64_t keep_for)
 	return replies;
 }
 
-static void forget(struct replies *replies, struct entry *entry)
+/* Takes an entry out of everything; its block is the caller's. */
+static void remove_entry(struct replies *replies, struct entry *entry)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the entry is in the table */
 	HASH_DEL(replies->by_id, entry);
 	list_remove(&replies->entries, &entry->link);
 	replies->bytes -= entry->size;
+}
+
+static void forget(struct replies *replies, struct entry *entry)
+{
+	remove_entry(replies, entry);
 	free(entry);
 }
 
@@ -103,6 +112,22 @@ static struct text append(char **at, struct text t)
 	return copy;
 }
 
+/*
+ * A block of that size. When the number is at its bound the oldest reply's block serves again, if it
+ * is of the same size: most replies of an event are, and so a full store costs no allocation.
+ */
+static struct entry *take_block(struct replies *replies, size_t size)
+{
+	struct entry *entry = oldest(replies);
+
+	if (entry && replies->entries.count >= replies->keep && entry->size == size) {
+		remove_entry(replies, entry);
+		return entry;
+	}
+	make_room(replies, size, 1);
+	return mem_alloc(size);
+}
+
 void replies_put(struct replies *replies, const char *id, const struct kept_reply *reply,
 	uint64_t now)
 {
@@ -110,12 +135,11 @@ void replies_put(struct replies *replies, const char *id, const struct kept_repl
 	struct entry *entry;
 	char *at;
 
+	size = (size + BLOCK_STEP - 1) / BLOCK_STEP * BLOCK_STEP;
 	if (replies->keep == 0 || size > REPLIES_MAX_BYTES)
 		return;
 	expire(replies, now);
-	make_room(replies, size, 1);
-
-	entry = mem_alloc(size);
+	entry = take_block(replies, size);
 	memset(entry, 0, sizeof(*entry));
 	at = entry->bytes;
 	memcpy(entry->id, id, UUID_TEXT_LEN);
