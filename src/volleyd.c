@@ -83,7 +83,10 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	look_whether_drained(&daemon->drain_timer);
 }
 
-/* A person who means "reload" is told; the default action would be to die in the middle of a run. */
+/*
+ * A person who means "reload" is told; the default action would be to die in the middle
+ * of a run.
+ */
 static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 {
 	log_line(LOG_WARN, "SIGHUP is ignored: this version reads its folder at start only",
@@ -183,7 +186,10 @@ static void stop(struct daemon *daemon)
 {
 	sigset_t late;
 
-	/* A signal that comes from now on would meet its default action: it waits for the end. */
+	/*
+	 * A signal that comes from now on would meet its default action: it waits for the
+	 * end.
+	 */
 	sigemptyset(&late);
 	sigaddset(&late, SIGTERM);
 	sigaddset(&late, SIGINT);

@@ -93,7 +93,8 @@ static inline struct link *list_next(const struct list *list, const struct link 
 	return link->next == &list->head ? NULL : link->next;
 }
 
-/* Walks the list; the body must not remove `link` (take list_next() before where it does).
+/*
+ * Walks the list; the body must not remove `link` (take list_next() before where it does).
  */
 #define list_for_each(list, link)                                                          \
 	for (struct link *link = list_first(list); link; link = list_next(list, link))

@@ -37,7 +37,8 @@ void log_line(enum log_level level, const char *message, ...) __attribute__((sen
  * between. */
 void log_begin(enum log_level level, struct text message);
 void log_text(const char *key, struct text value);
-/* A key that is data: quoted where needed; "time", "level" and "msg" get a `_` behind them.
+/*
+ * A key that is data: quoted where needed; "time", "level" and "msg" get a `_` behind them.
  */
 void log_field(struct text key, struct text value);
 /* As log_field(); the value is a JSON number, true, false or null and written as it is. */

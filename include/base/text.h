@@ -41,7 +41,10 @@ static inline bool text_is(struct text t, const char *string)
 /* Whether len bytes are the same, ASCII letters without regard to case. */
 bool text_same_letters(const char *a, const char *b, size_t len);
 
-/* text_is() without regard to the case of ASCII letters; inline, as most lengths differ already. */
+/*
+ * text_is() without regard to the case of ASCII letters; inline, as most lengths differ
+ * already.
+ */
 static inline bool text_is_nocase(struct text t, const char *string)
 {
 	return t.len == strlen(string) && text_same_letters(t.at, string, t.len);

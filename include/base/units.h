@@ -10,7 +10,8 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 
-/* "500ms", "10s", "5m", "24h", "7d" to nanoseconds; false when it is none or does not fit.
+/*
+ * "500ms", "10s", "5m", "24h", "7d" to nanoseconds; false when it is none or does not fit.
  */
 must_check bool units_duration(struct text t, uint64_t *ns);
 

@@ -14,7 +14,8 @@
  * system in bulk. */
 void uuid_v7(uint64_t wall_ms, char out[UUID_TEXT_LEN + 1]);
 
-/* Fills out with random bytes fit for secrets. Ends the process when the system gives none.
+/*
+ * Fills out with random bytes fit for secrets. Ends the process when the system gives none.
  */
 void uuid_random(void *out, size_t len);
 

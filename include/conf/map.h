@@ -37,8 +37,8 @@ struct text map_text(const struct node *map, const char *key, struct diag *diag)
 bool map_misspelt(const struct node *map, const char *key, const char *const *names);
 
 /*
- * The same as map_text(), and an error when it is absent or empty, unless it is misspelt. False:
- * there is an error, here or of map_check() with the same names.
+ * The same as map_text(), and an error when it is absent or empty, unless it is misspelt.
+ * False: there is an error, here or of map_check() with the same names.
  */
 bool map_text_required(const struct node *map, const char *key, const char *const *names,
 	const char *what, struct place where, struct text *out, struct diag *diag);

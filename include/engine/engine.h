@@ -19,7 +19,8 @@ struct run;
 
 struct engine *engine_new(struct loop *loop);
 
-/* Cuts off every living run (attempts are cancelled, replies lost) and closes all accounts.
+/*
+ * Cuts off every living run (attempts are cancelled, replies lost) and closes all accounts.
  */
 void engine_free(struct engine *engine);
 

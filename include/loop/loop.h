@@ -53,7 +53,8 @@ struct loop_item {
  * empty. */
 void loop_deliver(struct loop *loop, struct loop_item *item);
 
-/* Has run() called once at the flush point of this pass: one write per connection and pass.
+/*
+ * Has run() called once at the flush point of this pass: one write per connection and pass.
  */
 void loop_flush(struct loop *loop, struct loop_item *item);
 

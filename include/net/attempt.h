@@ -67,7 +67,8 @@ enum attempt_stage {
 	ATTEMPT_SENT        /* bytes of it may have gone out; its answer is orphaned */
 };
 
-/* Sets the time, queues done() on the loop's deliver list. The outcome is filled in before.
+/*
+ * Sets the time, queues done() on the loop's deliver list. The outcome is filled in before.
  */
 void attempt_finish(struct attempt *attempt);
 

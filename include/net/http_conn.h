@@ -18,7 +18,8 @@
 #include "net/http1.h"
 #include "net/http_server.h"
 
-/* A connection's state is the server's list that it stands on; http_conn_move() moves it.
+/*
+ * A connection's state is the server's list that it stands on; http_conn_move() moves it.
  */
 enum http_conn_state {
 	HTTP_CONN_IDLE, /* between requests: idle_timeout, or until another needs the room */
@@ -82,7 +83,8 @@ struct http_conn {
 	struct loop_item turn, reap;
 };
 
-/* The connections of one state, longest there first, and the one timer of their deadline.
+/*
+ * The connections of one state, longest there first, and the one timer of their deadline.
  */
 struct http_state {
 	struct list conns;
@@ -112,7 +114,8 @@ struct http_server {
 
 /* ---- http_server.c ---- */
 
-/* The only writer of conn->state: moves it between the server's lists, arms the deadline.
+/*
+ * The only writer of conn->state: moves it between the server's lists, arms the deadline.
  */
 void http_conn_move(struct http_conn *conn, enum http_conn_state state);
 

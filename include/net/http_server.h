@@ -100,7 +100,8 @@ const struct text *http_header(const struct http_request *request, const char *n
 /* How often a header stands in the request. */
 size_t http_header_count(const struct http_request *request, const char *name);
 
-/* One reply. Extra headers are pairs name, value. The body is copied or sent before return.
+/*
+ * One reply. Extra headers are pairs name, value. The body is copied or sent before return.
  */
 struct http_reply {
 	int status;
@@ -120,7 +121,8 @@ void http_reply(struct http_request *request, const struct http_reply *reply);
  * reply. */
 struct arena *http_take_arena(struct http_request *request);
 
-/* The standard reason of a status ("Created"); "Unknown" for one that is not in the table.
+/*
+ * The standard reason of a status ("Created"); "Unknown" for one that is not in the table.
  */
 const char *http_reason(int status);
 

@@ -1,8 +1,9 @@
 /*
- * pg_client.h - statements for one PostgreSQL database over a pool of pipelined connections.
+ * pg_client.h - statements for one PostgreSQL database over a pool of pipelined
+ * connections.
  *
- * Outcomes are told by our own FIFO: what was sent and has no sync behind it is unknown when its
- * connection dies; what was not sent is not.
+ * Outcomes are told by our own FIFO: what was sent and has no sync behind it is unknown
+ * when its connection dies; what was not sent is not.
  */
 #ifndef VOLLEY_NET_PG_CLIENT_H
 #define VOLLEY_NET_PG_CLIENT_H
@@ -61,8 +62,9 @@ void pg_client_start(
 	struct pg_client *client, const struct pg_query *query, struct attempt *attempt);
 
 /*
- * The attempt is not to be finished any more. One that was sent leaves an orphan: its connection
- * still waits for the answer, since closing would not stop the statement either.
+ * The attempt is not to be finished any more. One that was sent leaves an orphan: its
+ * connection still waits for the answer, since closing would not stop the statement
+ * either.
  */
 enum attempt_stage pg_client_cancel(struct pg_client *client, struct attempt *attempt);
 

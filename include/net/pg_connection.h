@@ -29,7 +29,10 @@ struct pg_connection_events {
 	void (*lost)(void *owner, const char *message);
 };
 
-/* Begins to connect; conninfo is complete (pg_conninfo.h). NULL: failed at once, errbuf says why. */
+/*
+ * Begins to connect; conninfo is complete (pg_conninfo.h). NULL: failed at once, errbuf
+ * says why.
+ */
 must_check struct pg_connection *pg_connection_open(struct loop *loop, const char *conninfo,
 	const struct pg_connection_events *events, void *owner, struct errbuf *errbuf);
 
@@ -43,8 +46,8 @@ must_check bool pg_connection_flush(struct pg_connection *connection);
 void pg_connection_close(struct pg_connection *connection);
 
 /*
- * Makes one line of libpq's message: without "FATAL:  28P01:", DETAIL, HINT, LOCATION and advice.
- * sqlstate (6 bytes) is what a verbose message holds, or empty.
+ * Makes one line of libpq's message: without "FATAL:  28P01:", DETAIL, HINT, LOCATION and
+ * advice. sqlstate (6 bytes) is what a verbose message holds, or empty.
  */
 void pg_message_clean(const char *message, struct errbuf *out, char sqlstate[6]);
 

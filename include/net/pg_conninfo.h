@@ -20,10 +20,11 @@ struct pg_conninfo {
 };
 
 /*
- * Reads a URI or keyword string and completes it so that libpq neither looks a name up nor reads
- * the environment or a file. statement_timeout in ms; 0: no session settings at all (for poolers).
- * May look the user's name up, so: not while serving. False: the reason is in errbuf and never
- * quotes the url, which may hold a password. The texts live in the arena.
+ * Reads a URI or keyword string and completes it so that libpq neither looks a name up
+ * nor reads the environment or a file. statement_timeout in ms; 0: no session settings at
+ * all (for poolers). May look the user's name up, so: not while serving. False: the
+ * reason is in errbuf and never quotes the url, which may hold a password. The texts live
+ * in the arena.
  */
 must_check bool pg_conninfo_make(const char *url, uint64_t statement_timeout,
 	struct arena *arena, struct pg_conninfo *out, struct errbuf *errbuf);

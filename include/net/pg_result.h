@@ -20,7 +20,10 @@ enum err pg_result_error(const char *sqlstate);
 void pg_result_success(
 	const PGresult *result, size_t limit, struct arena *arena, struct outcome *outcome);
 
-/* The server's error into the outcome: message with the account's name before it, detail, more. */
+/*
+ * The server's error into the outcome: message with the account's name before it, detail,
+ * more.
+ */
 void pg_result_failure(const PGresult *result, enum err err, const char *account,
 	struct arena *arena, struct outcome *outcome);
 

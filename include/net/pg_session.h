@@ -97,7 +97,10 @@ void pg_session_lose(struct pg_session *session, const char *message);
 void pg_session_flush(struct loop_item *item);
 void pg_session_patience(struct loop_timer *timer);
 
-/* PG_UNIT_DESCRIBE is answered: binds and sends the statement. False: the connection is dead. */
+/*
+ * PG_UNIT_DESCRIBE is answered: binds and sends the statement. False: the connection is
+ * dead.
+ */
 must_check bool pg_session_bind_described(struct pg_session *session, struct pg_unit *unit);
 
 /* pg_receive.c */

@@ -77,7 +77,8 @@ struct pool *pool_new(struct loop *loop, const struct pool_settings *settings,
 /* Closes every connection; attempts that wait were cancelled before. */
 void pool_free(struct pool *pool);
 
-/* Opens one connection in the background when there is none. Does not count for a breaker.
+/*
+ * Opens one connection in the background when there is none. Does not count for a breaker.
  */
 void pool_warm(struct pool *pool);
 

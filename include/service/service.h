@@ -94,8 +94,9 @@ struct service_ops {
 		const struct account_context *context, struct arena *arena,
 		struct diag *diag);
 	/*
-	 * At load, after account_check(): an enabled action with this timeout (ns) uses the half. For
-	 * limits that the service itself keeps for a whole connection; may be NULL.
+	 * At load, after account_check(): an enabled action with this timeout (ns) uses
+	 * the half. For limits that the service itself keeps for a whole connection; may
+	 * be NULL.
 	 */
 	void (*allow)(struct settings *settings, uint64_t timeout, struct arena *arena);
 	/*
@@ -128,7 +129,8 @@ struct service_ops {
 	void (*close)(struct account *account);
 };
 
-/* All native services, NULL-terminated: read top to bottom as the list of what is spoken.
+/*
+ * All native services, NULL-terminated: read top to bottom as the list of what is spoken.
  */
 extern const struct service_ops *const services[];
 

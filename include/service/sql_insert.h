@@ -26,7 +26,10 @@ extern const struct field sql_insert_fields[];
 must_check void *sql_insert_compile(const struct node *template, const struct scope *scope,
 	struct arena *arena, struct diag *diag);
 
-/* Fills the query in, all of it in the arena (or the plan's). False: the reason is in errbuf. */
+/*
+ * Fills the query in, all of it in the arena (or the plan's). False: the reason is in
+ * errbuf.
+ */
 must_check bool sql_insert_render(const void *plan, const struct values *values, size_t max,
 	struct arena *arena, struct pg_query *out, struct errbuf *errbuf);
 

@@ -68,8 +68,8 @@ struct text sql_name_literal(const struct sql_name *name);
 void sql_identifier_append(struct strbuf *sql, struct text identifier);
 
 /*
- * Appends the name, quoted. values may be NULL where it is literal. False: a wildcard's value can be
- * no identifier; the reason is in errbuf.
+ * Appends the name, quoted. values may be NULL where it is literal. False: a wildcard's
+ * value can be no identifier; the reason is in errbuf.
  */
 must_check bool sql_name_append(struct strbuf *sql, const struct sql_name *name,
 	const struct values *values, struct arena *arena, struct errbuf *errbuf);

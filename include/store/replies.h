@@ -16,7 +16,8 @@ struct replies;
 /* All replies together hold at most this many bytes. */
 enum { REPLIES_MAX_BYTES = 64 * 1024 * 1024 };
 
-/* One kept reply; the slices live until the next call of replies_put() or replies_free().
+/*
+ * One kept reply; the slices live until the next call of replies_put() or replies_free().
  */
 struct kept_reply {
 	struct text event_id;

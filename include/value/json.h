@@ -35,7 +35,8 @@ enum { JSON_MAX_DIGITS = 1000, JSON_MAX_DEPTH = 100 };
 must_check const struct value *json_parse(struct arena *arena, struct text text,
 	unsigned max_depth, struct json_error *error);
 
-/* Appends the value as JSON text, compact, numbers as written; the buffer fails stickily.
+/*
+ * Appends the value as JSON text, compact, numbers as written; the buffer fails stickily.
  */
 void json_append(struct strbuf *out, const struct value *v);
 

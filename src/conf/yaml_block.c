@@ -223,7 +223,10 @@ bool yaml_block(struct text head, struct text raw, int parent, struct arena *are
 	size_t indent = header.indicator ? base + header.indicator : find_indent(raw);
 	struct text rest = raw;
 
-	/* libfyaml takes a line that is not indented enough for the first of an empty scalar. */
+	/*
+	 * libfyaml takes a line that is not indented enough for the first of an empty
+	 * scalar.
+	 */
 	if (!header.indicator && parent >= 0 && indent <= base) {
 		raw = take_empty(&rest);
 		if (!is_comment(rest))

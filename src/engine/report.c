@@ -1,10 +1,10 @@
 /*
  * report.c - a run as the JSON that clients read, at any moment of its life.
  *
- * One writer serves the reply, the look-up of a living run and what is kept of a settled one, so that
- * they cannot drift apart. The names are the original platform's; clients depend on each of them.
- * yajl_gen was measured and refused here: the names never change, and generating them anew was a
- * quarter of the instructions of an event with one action.
+ * One writer serves the reply, the look-up of a living run and what is kept of a settled
+ * one, so that they cannot drift apart. The names are the original platform's; clients
+ * depend on each of them. yajl_gen was measured and refused here: the names never change,
+ * and generating them anew was a quarter of the instructions of an event with one action.
  */
 #include "engine/run_state.h"
 #include "value/json.h"
@@ -18,7 +18,10 @@
 	(PUT(out, literal), json_append_milliseconds((out), (ns)))
 #define PUT_NUMBER(out, literal, n) (PUT(out, literal), json_append_integer((out), (n)))
 
-/* The failure's message; with `replies: {detail: full}` DETAIL, HINT and CONTEXT on lines of their own. */
+/*
+ * The failure's message; with `replies: {detail: full}` DETAIL, HINT and CONTEXT on lines
+ * of their own.
+ */
 static void write_message(struct strbuf *out, const struct task *task)
 {
 	const struct outcome *outcome = &task->attempt.outcome;

@@ -151,8 +151,8 @@ static struct run *run_new(struct engine *engine, const struct run_order *order)
 }
 
 /*
- * Whether a waited-for task may still be under way when the reply is due; else the tasks' own timeouts
- * bring the reply in time and a timer would only cost.
+ * Whether a waited-for task may still be under way when the reply is due; else the tasks'
+ * own timeouts bring the reply in time and a timer would only cost.
  */
 static bool may_outlast(const struct run *run, uint64_t left)
 {

@@ -47,7 +47,8 @@ static const struct volley_settings *settings_of(const struct deployment *deploy
 	return deployment_snapshot(deployment)->settings;
 }
 
-/* The rest of the path behind a prefix, without one trailing slash; at NULL: another path.
+/*
+ * The rest of the path behind a prefix, without one trailing slash; at NULL: another path.
  */
 static struct text path_behind(struct text path, const char *prefix)
 {

@@ -250,8 +250,8 @@ const struct loop_stats *loop_stats(const struct loop *loop)
 /* ---- life ---- */
 
 /*
- * libevent tells the time by the coarse clock, which stands still between two ticks of the kernel. A
- * timer that counts one tick more never fires early.
+ * libevent tells the time by the coarse clock, which stands still between two ticks of
+ * the kernel. A timer that counts one tick more never fires early.
  */
 static uint64_t coarse_lag_us(void)
 {
@@ -344,7 +344,10 @@ static void timer_add(struct loop_timer *timer, uint64_t ns)
 		mem_exhausted();
 }
 
-/* libevent counts from the time at which its pass began: a timer set late in a long pass comes early. */
+/*
+ * libevent counts from the time at which its pass began: a timer set late in a long pass
+ * comes early.
+ */
 static void timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop_timer *timer = arg;

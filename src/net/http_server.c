@@ -99,7 +99,8 @@ void http_conn_move(struct http_conn *conn, enum http_conn_state state)
 		set_accepting(server, true);
 }
 
-/* Timers are some milliseconds off, so an early one waits for the rest and a little more.
+/*
+ * Timers are some milliseconds off, so an early one waits for the rest and a little more.
  */
 static void deadline_passed(struct loop_timer *timer)
 {

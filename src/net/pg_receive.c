@@ -18,7 +18,8 @@
 
 /* ---- statements that are not valid any more ---- */
 
-/* A changed plan, a forgotten statement, a name that another client of a pooler has taken.
+/*
+ * A changed plan, a forgotten statement, a name that another client of a pooler has taken.
  */
 static bool is_stale(const PGresult *error)
 {
@@ -67,7 +68,8 @@ static bool was_prepared(const struct pg_entry *entry)
 	return entry->session->settings->prepare && !entry->query->statement->unnamed;
 }
 
-/* Gives the statement up after such an error. Whether the entry goes back to be sent again.
+/*
+ * Gives the statement up after such an error. Whether the entry goes back to be sent again.
  */
 static bool repeat(struct pg_entry *entry)
 {

@@ -99,7 +99,8 @@ static bool deallocate(struct pg_session *session)
 	return true;
 }
 
-/* Makes sure that the statement is prepared or on its way. False: the connection is dead.
+/*
+ * Makes sure that the statement is prepared or on its way. False: the connection is dead.
  */
 static bool prepare(struct pg_session *session, const struct pg_statement *statement)
 {

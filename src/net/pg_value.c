@@ -131,7 +131,8 @@ static void append_quoted_json(struct strbuf *text, const struct value *value)
 static bool append_array(struct strbuf *text, const struct value *array, bool of_json,
 	struct errbuf *errbuf);
 
-/* Elements of json[] are JSON texts; of other types nested arrays are further dimensions.
+/*
+ * Elements of json[] are JSON texts; of other types nested arrays are further dimensions.
  */
 static bool append_element(
 	struct strbuf *text, const struct value *value, bool of_json, struct errbuf *errbuf)

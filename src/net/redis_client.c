@@ -258,7 +258,10 @@ static void write_command(struct redis_conn *conn, int count, const char *const 
 	const size_t *lengths)
 {
 	sds bytes;
-	/* The sds form: the other one prints each length with sprintf(), three times the work. */
+	/*
+	 * The sds form: the other one prints each length with sprintf(), three times the
+	 * work.
+	 */
 	int len = redisFormatSdsCommandArgv(
 		&bytes, count, (const char **)arguments, lengths);
 

@@ -100,7 +100,10 @@ static void describe(const struct request *request, yajl_gen gen)
 	yajl_gen_map_close(gen);
 }
 
-/* The line's own run and event stay the only ones: a field of that name gets a `_` behind it. */
+/*
+ * The line's own run and event stay the only ones: a field of that name gets a `_` behind
+ * it.
+ */
 static struct text field_name(struct text name)
 {
 	if (text_is(name, "run"))

@@ -1,12 +1,13 @@
 /*
  * postgresql.c - the connector for PostgreSQL: one action is one statement.
  *
- * An action is a row of `verbs`: how its template is compiled and rendered to a query; the client
- * in net/ runs any query. A template may name another database than the account's, so an open
- * account has a pool for each database in use.
+ * An action is a row of `verbs`: how its template is compiled and rendered to a query;
+ * the client in net/ runs any query. A template may name another database than the
+ * account's, so an open account has a pool for each database in use.
  *
- * Refused: making statements from SQL text with the values pasted in, however well escaped. Values
- * are parameters, names are quoted identifiers, and nothing else of a payload reaches a statement.
+ * Refused: making statements from SQL text with the values pasted in, however well
+ * escaped. Values are parameters, names are quoted identifiers, and nothing else of a
+ * payload reaches a statement.
  */
 #include "service/postgresql.h"
 

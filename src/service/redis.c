@@ -235,7 +235,8 @@ struct plan {
 	struct argument *arguments;
 };
 
-/* Whether a value that is no text is certain to come; then it is a mistake now, not later.
+/*
+ * Whether a value that is no text is certain to come; then it is a mistake now, not later.
  */
 static bool is_surely_structured(const struct template *template)
 {

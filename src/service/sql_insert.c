@@ -1,9 +1,9 @@
 /*
  * sql_insert.c - INSERT statements from templates.
  *
- * The statement's text is made once, at load, when its names are literal; a run in which members
- * were left out, or a name holds a wildcard, makes a text of its own by the same function. Values
- * are parameters, always: no value can become SQL.
+ * The statement's text is made once, at load, when its names are literal; a run in which
+ * members were left out, or a name holds a wildcard, makes a text of its own by the same
+ * function. Values are parameters, always: no value can become SQL.
  *
  * Refused: NULL for a member that was left out. The column's default would be lost.
  */

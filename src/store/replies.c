@@ -113,8 +113,9 @@ static struct text append(char **at, struct text t)
 }
 
 /*
- * A block of that size. When the number is at its bound the oldest reply's block serves again, if it
- * is of the same size: most replies of an event are, and so a full store costs no allocation.
+ * A block of that size. When the number is at its bound the oldest reply's block serves
+ * again, if it is of the same size: most replies of an event are, and so a full store
+ * costs no allocation.
  */
 static struct entry *take_block(struct replies *replies, size_t size)
 {

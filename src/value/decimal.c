@@ -77,7 +77,8 @@ static __int128 read_exponent(struct text t)
 	return negative ? -n : n;
 }
 
-/* The mantissa: its sign, digits and the power of the first, as if there were no exponent.
+/*
+ * The mantissa: its sign, digits and the power of the first, as if there were no exponent.
  */
 static void read_mantissa(struct decimal *d, struct text t)
 {

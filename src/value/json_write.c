@@ -26,7 +26,8 @@ static bool is_literal(unsigned char c)
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* Appends one escape or one sequence of UTF-8; returns the bytes of t that it stands for.
+/*
+ * Appends one escape or one sequence of UTF-8; returns the bytes of t that it stands for.
  */
 static size_t append_special(struct strbuf *out, struct text t)
 {
