@@ -35,8 +35,4 @@ must_check const struct node *yaml_parse(
 must_check struct source *yaml_read(
 	const char *path, const char *name, struct arena *arena, struct diag *diag);
 
-/* Reads and parses a file. NULL as above. */
-must_check const struct node *yaml_load(
-	const char *path, const char *name, struct arena *arena, struct diag *diag);
-
 #endif

@@ -134,7 +134,6 @@ void pool_conn_move(struct pool_conn *conn, enum pool_conn_state state);
 void pool_figures(const struct pool *pool, struct account_figures *out);
 
 const struct pool_settings *pool_settings(const struct pool *pool);
-struct loop *pool_loop(const struct pool *pool);
 const char *pool_name(const struct pool *pool); /* "core-redis (test)" */
 
 #endif

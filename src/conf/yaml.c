@@ -575,11 +575,3 @@ struct source *yaml_read(
 	diag_error(diag, (struct place){ 0 }, "%s", reason.text);
 	return NULL;
 }
-
-const struct node *yaml_load(
-	const char *path, const char *name, struct arena *arena, struct diag *diag)
-{
-	const struct source *source = yaml_read(path, name, arena, diag);
-
-	return source ? yaml_parse(source, arena, diag) : NULL;
-}

@@ -433,10 +433,16 @@ static bool open_listeners(struct event_api *api, struct errbuf *errbuf)
 	const struct volley_settings *settings = settings_of(api->deployment);
 
 	for (size_t i = 0; i < settings->listen_count; i++) {
-		if (!http_server_listen(api->server, settings->listen[i].address, errbuf))
+		const char *address = settings->listen[i].address;
+		int port = http_server_port(api->server);
+
+		if (!http_server_listen(api->server, address, errbuf))
 			return false;
-		log_line(LOG_INFO, "listening", "address", settings->listen[i].address,
-			NULL);
+		log_begin(LOG_INFO, TEXT("listening"));
+		log_text("address", text_of(address));
+		if (http_server_port(api->server) != port) /* the first; 0 took a free one */
+			log_number("port", http_server_port(api->server));
+		log_end();
 	}
 	return true;
 }

@@ -485,11 +485,6 @@ const struct pool_settings *pool_settings(const struct pool *pool)
 	return pool->settings;
 }
 
-struct loop *pool_loop(const struct pool *pool)
-{
-	return pool->loop;
-}
-
 const char *pool_name(const struct pool *pool)
 {
 	return pool->name;
