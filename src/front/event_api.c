@@ -440,7 +440,8 @@ static bool open_listeners(struct event_api *api, struct errbuf *errbuf)
 			return false;
 		log_begin(LOG_INFO, TEXT("listening"));
 		log_text("address", text_of(address));
-		if (http_server_port(api->server) != port) /* the first; 0 took a free one */
+		/* The first that has a port; where that was 0, a free one was taken. */
+		if (http_server_port(api->server) != port)
 			log_number("port", http_server_port(api->server));
 		log_end();
 	}
