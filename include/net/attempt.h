@@ -43,7 +43,7 @@ struct outcome {
 };
 
 /*
- * One try. The engine sets arena, size, account_name and done, calls start() and leaves the
+ * One try. The engine sets loop, arena, done and timeout, calls start() and leaves the
  * rest alone until done() is called by the loop, once; or until cancel() returned, after
  * which done() is never called.
  */
@@ -52,6 +52,7 @@ struct attempt {
 	struct loop *loop;
 	struct arena *arena; /* the run's: answers are built here */
 	void (*done)(struct attempt *attempt);
+	uint64_t timeout; /* ns, from its start to its outcome */
 	struct outcome outcome;
 	uint64_t ended;   /* monotonic ns: when the outcome was known */
 	struct link link; /* the service's: a pool's queue or a connection's FIFO */

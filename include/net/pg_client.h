@@ -35,6 +35,8 @@ struct pg_query {
 	size_t bytes;    /* about what goes over the wire */
 	size_t max;      /* what it may be at most */
 	int code;        /* responseCode of a success */
+	bool group;      /* may stand in one transaction with others */
+	bool rows;       /* gives rows: read row by row */
 };
 
 struct pg_client_settings {
@@ -67,6 +69,12 @@ void pg_client_start(
  * either.
  */
 enum attempt_stage pg_client_cancel(struct pg_client *client, struct attempt *attempt);
+
+/*
+ * How much longer an attempt whose timeout is over is waited for (ns), since the server is
+ * about to end its statement itself, rolled back; 0: not at all.
+ */
+uint64_t pg_client_patience(const struct pg_client *client, const struct attempt *attempt);
 
 void pg_client_figures(const struct pg_client *client, struct account_figures *out);
 

@@ -7,6 +7,7 @@
 #define VOLLEY_NET_PG_RESULT_H
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -16,9 +17,27 @@
 /* What an error with this SQLSTATE means. */
 enum err pg_result_error(const char *sqlstate);
 
-/* {command, rowCount, rows} into the outcome; rows beyond limit bytes are dropped. */
-void pg_result_success(
-	const PGresult *result, size_t limit, struct arena *arena, struct outcome *outcome);
+/* The rows of one statement as they come in; zeroed before the first. */
+struct pg_rows {
+	struct value *items;
+	size_t count, capacity;
+	size_t bytes;             /* of all that came, kept or not */
+	const int *picked;        /* columns to show, with their names */
+	const struct text *names; /* NULL: no row was kept yet */
+	size_t columns;
+	bool truncated; /* some were not kept */
+};
+
+/*
+ * Adds the result's rows (one, in single-row mode) up to `limit` bytes; what comes after the
+ * first that does not fit is only counted. arena NULL: nobody wants them.
+ */
+void pg_rows_add(
+	struct pg_rows *rows, const PGresult *result, size_t limit, struct arena *arena);
+
+/* {command, rowCount, rows} into the outcome; `rows` where the statement has a result set. */
+void pg_result_success(const PGresult *result, const struct pg_rows *rows,
+	struct arena *arena, struct outcome *outcome);
 
 /*
  * The server's error into the outcome: message with the account's name before it, detail,

@@ -16,20 +16,27 @@
 #include "loop/loop.h"
 #include "net/pg_client.h"
 #include "net/pg_connection.h"
+#include "net/pg_grouping.h"
+#include "net/pg_result.h"
 #include "net/pg_statements.h"
 #include "net/pool.h"
 
 struct pg_session;
 
-/* An attempt on a connection. */
+/* An attempt in the client: in the pool's queue (by attempt->link), or on a session. */
 struct pg_entry {
-	struct link link; /* on session.taken or unit.entries */
-	struct pg_session *session;
+	struct link link;             /* on session.taken or unit.entries */
+	struct pg_session *session;   /* NULL: in the queue */
 	struct pg_unit *unit;         /* that it was sent in; NULL: not sent */
 	struct attempt *attempt;      /* NULL: an orphan, cancelled after it was sent */
 	const struct pg_query *query; /* gone with the attempt */
+	struct pg_trait *trait;       /* NULL: it never shares a transaction */
 	PGresult *result;             /* provisional until the sync */
-	bool repeated;                /* was sent again with its statement prepared anew */
+	struct pg_rows rows;          /* the same, in the attempt's arena */
+	bool by_row;                  /* query->rows, which an orphan needs too */
+	bool alone;    /* was in a group that was taken apart, and goes alone now */
+	bool repeated; /* was sent again with its statement prepared anew */
+	bool returned; /* was given back once by a connection that broke */
 };
 
 /* What stands before one sync. A unit with an unnamed statement whose types are needed goes
@@ -46,6 +53,7 @@ struct pg_unit {
 	struct link link; /* on session.units */
 	enum pg_unit_kind kind;
 	struct list entries;
+	uint64_t sent;                /* monotonic ns */
 	struct link *current;         /* whose results come now; NULL: past the last one */
 	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE */
 	bool describes;               /* PG_UNIT_PREPARE has a Describe */
@@ -56,10 +64,10 @@ struct pg_session {
 	struct pool_conn pooled;
 	struct loop *loop;
 	const struct pg_client_settings *settings;
+	struct pg_grouping *grouping; /* the client's */
 	struct pg_connection *connection;
 	struct loop_item flush, reap;
 	struct loop_timer patience; /* is not restarted for each statement: see pg_send.c */
-	uint64_t sent;              /* monotonic ns: when the newest unit was sent */
 	struct pg_statements statements;
 	struct list taken; /* entries to be sent */
 	struct list units; /* sent, in order */
@@ -79,6 +87,12 @@ void pg_entry_fail_result(struct pg_entry *entry, const PGresult *error, enum er
 /* Ends an entry that stands on no list, by its result: its sync has come. */
 void pg_entry_settle(struct pg_entry *entry);
 
+/* Frees an entry that stands on no list and whose attempt is finished or gone. */
+void pg_entry_free(struct pg_entry *entry);
+
+/* Nothing of the entry is in force: back to the front of the queue with it. */
+void pg_entry_return(struct pg_entry *entry);
+
 bool pg_result_is_error(const PGresult *result);
 const char *pg_result_sqlstate(const PGresult *result); /* "" when there is none */
 
@@ -89,13 +103,27 @@ void pg_unit_free(struct pg_session *session, struct pg_unit *unit);
 /* Nothing is awaited any more: sends what was taken meanwhile, or is idle. */
 void pg_session_rest(struct pg_session *session);
 
-/* The connection is broken: what was sent is unknown, what was not is retryable. Closes it. */
-void pg_session_lose(struct pg_session *session, const char *message);
+/*
+ * The connection is broken: what was sent is unknown (err says of which kind), what was not
+ * goes back to the queue. Closes it.
+ */
+void pg_session_lose(struct pg_session *session, enum err err, const char *message);
+
+/* pg_group.c */
+
+/* Takes off the queue what goes out next on this session: one statement or a group. */
+void pg_session_take(struct pg_session *session);
+
+/* A unit of statements was answered: learns from it; takes a group apart that failed. */
+void pg_group_answered(struct pg_session *session, struct pg_unit *unit);
 
 /* pg_send.c */
 
 void pg_session_flush(struct loop_item *item);
 void pg_session_patience(struct loop_timer *timer);
+
+/* Until when (monotonic ns) the server is given to end the unit itself. */
+uint64_t pg_unit_deadline(const struct pg_session *session, const struct pg_unit *unit);
 
 /*
  * PG_UNIT_DESCRIBE is answered: binds and sends the statement. False: the connection is
@@ -106,5 +134,14 @@ must_check bool pg_session_bind_described(struct pg_session *session, struct pg_
 /* pg_receive.c */
 
 void pg_session_readable(void *owner);
+
+/*
+ * Gives up the prepared statement that the entry's error came from, if that may be out of
+ * date. Whether it may help to send the entry again.
+ */
+bool pg_entry_outdate(struct pg_entry *entry);
+
+/* The results that come next are read row by row, where their statement gives rows. */
+void pg_session_by_row(struct pg_session *session);
 
 #endif

@@ -101,6 +101,12 @@ struct attempt *pool_take(struct pool *pool);
  * group). */
 struct attempt *pool_peek(const struct pool *pool);
 
+/*
+ * Puts an attempt that pool_take() gave, and of which nothing is in force, back to the front
+ * of the queue, whatever the bounds: it stood there before.
+ */
+void pool_return(struct pool *pool, struct attempt *attempt);
+
 /* Takes a waiting attempt out. The stage tells whether it waited for a connect or a free
  * connection. */
 enum attempt_stage pool_withdraw(struct pool *pool, struct attempt *attempt);

@@ -106,6 +106,12 @@ struct service_ops {
 	struct plan *(*compile)(const struct action_kind *kind, const struct node *template,
 		const struct scope *scope, struct arena *arena, struct diag *diag);
 
+	/*
+	 * At load: the action's `group` option, in place of the action's own habit. NULL:
+	 * nothing is ever grouped.
+	 */
+	void (*group)(struct plan *plan, bool group);
+
 	/* Pure. The same for a run, a dry run and a contract test. NULL: the reason is in
 	 * errbuf. */
 	const struct request *(*render)(const struct plan *plan,
@@ -123,6 +129,11 @@ struct service_ops {
 	void (*warm)(struct account *account);
 	void (*start)(struct account *account, const struct request *request,
 		struct attempt *attempt);
+	/*
+	 * The attempt's timeout is over: how much longer (ns) to wait because the service is
+	 * about to end it in a better-known way; 0: cancel it. NULL: never.
+	 */
+	uint64_t (*patience)(struct account *account, const struct attempt *attempt);
 	enum attempt_stage (*cancel)(struct account *account, struct attempt *attempt);
 	void (*figures)(const struct account *account, struct account_figures *out);
 	/* No attempt is in it any more, or those that are will be cancelled first. */

@@ -246,6 +246,25 @@ static void read_delivery(struct work *w)
 	diag_hint(diag, "leave 'delivery' out");
 }
 
+static void read_group(struct work *w)
+{
+	const struct node *node = node_get(w->node, "group");
+	struct diag *diag = w->load->diag;
+	bool group;
+
+	if (node_is_null(node))
+		return;
+	group = map_flag(w->node, "group", false, diag);
+	if (!w->action->service)
+		return;
+	if (!w->action->service->group && group)
+		diag_warning(diag, node->place,
+			"'group' has no effect: actions of type %s share no transaction",
+			w->type.name);
+	else if (w->action->service->group && w->action->plan)
+		w->action->service->group(w->action->plan, group);
+}
+
 static void read_options(struct work *w)
 {
 	struct volley_settings scratch = *w->load->settings;
@@ -256,10 +275,7 @@ static void read_options(struct work *w)
 	read_delivery(w);
 	settings_read_retry(
 		node_get(w->node, "retry"), &scratch, load->arena, load->diag, &load->idle);
-	if (!node_is_null(node_get(w->node, "group"))) {
-		(void)map_flag(w->node, "group", false, load->diag);
-		options_idle(&load->idle, TEXT("group"));
-	}
+	read_group(w);
 	load_triggers(load, node_get(w->node, "onSuccess"), "onSuccess", &w->event->scope);
 	load_triggers(load, node_get(w->node, "onFailure"), "onFailure", &w->event->scope);
 }

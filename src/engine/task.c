@@ -71,9 +71,16 @@ static void on_timeout(struct loop_timer *timer)
 	const struct action *action = task->action;
 	enum attempt_stage stage;
 	struct strbuf limit;
+	uint64_t more = 0;
 
 	if (link_is_listed(&task->attempt.item.link))
 		return; /* its outcome came in this very turn and is being delivered */
+	if (action->service->patience)
+		more = action->service->patience(task->account, &task->attempt);
+	if (more > 0) {
+		loop_timer_start(timer, more);
+		return;
+	}
 	stage = action->service->cancel(task->account, &task->attempt);
 	strbuf_init_arena(&limit, task->run->arena, 64);
 	units_format_duration(&limit, action->timeout[task->run->environment]);
@@ -110,6 +117,7 @@ void task_start(struct task *task)
 	task->attempt.loop = run->engine->loop;
 	task->attempt.arena = run->arena;
 	task->attempt.done = attempt_done;
+	task->attempt.timeout = action->timeout[run->environment];
 	task->attempts = 1;
 	task->started = clock_now();
 	loop_timer_init(run->engine->loop, &task->timer, on_timeout);

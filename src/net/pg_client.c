@@ -5,8 +5,8 @@
  * A connection takes attempts off the pool's queue as entries and sends them at the flush
  * point in a unit: what stands before one sync, which is one implicit transaction. Results
  * are provisional until that sync. This file is the life and death of sessions and entries,
- * pg_send.c and pg_receive.c are the traffic. A unit holds one statement today; nothing
- * counts on that.
+ * pg_send.c and pg_receive.c are the traffic, and pg_group.c decides which
+ * statements share a unit.
  *
  * Refused: telling outcomes from libpq's own state. After a broken connection it cannot say
  * which statement was the one it reports on; our FIFO can.
@@ -24,27 +24,43 @@ struct pg_client {
 	const struct pg_client_settings *settings;
 	struct loop *loop;
 	struct pool *pool;
+	struct pg_grouping grouping;
 };
 
 /* ---- entries ---- */
 
-static void take(struct pg_session *session, struct attempt *attempt)
+static void leave_session(struct pg_entry *entry)
 {
-	struct pg_entry *entry = mem_zalloc(1, sizeof(*entry));
-
-	entry->session = session;
-	entry->attempt = attempt;
-	entry->query = attempt->slot;
-	attempt->slot = entry;
-	list_append(&session->taken, &entry->link);
+	if (entry->trait && entry->session)
+		pg_grouping_release(entry->trait, entry->session);
+	entry->session = NULL;
+	entry->unit = NULL;
 }
 
-static void entry_free(struct pg_entry *entry)
+void pg_entry_free(struct pg_entry *entry)
 {
+	leave_session(entry);
 	if (entry->attempt)
 		entry->attempt->slot = NULL;
+	if (entry->trait)
+		pg_grouping_unuse(entry->trait);
 	PQclear(entry->result);
 	free(entry);
+}
+
+/* What it had as rows stays in the attempt's arena, of no more use. */
+void pg_entry_return(struct pg_entry *entry)
+{
+	struct pool *pool = entry->session->pooled.pool;
+
+	PQclear(entry->result);
+	entry->result = NULL;
+	entry->rows = (struct pg_rows){ .count = 0 };
+	leave_session(entry);
+	if (entry->attempt)
+		pool_return(pool, entry->attempt);
+	else
+		pg_entry_free(entry);
 }
 
 bool pg_result_is_error(const PGresult *result)
@@ -65,7 +81,7 @@ void pg_entry_fail(struct pg_entry *entry, enum err err, const char *message)
 	if (entry->attempt)
 		attempt_fail(entry->attempt, err, NULL, "%s: %s",
 			pool_name(entry->session->pooled.pool), message);
-	entry_free(entry);
+	pg_entry_free(entry);
 }
 
 void pg_entry_fail_result(struct pg_entry *entry, const PGresult *error, enum err err)
@@ -77,7 +93,7 @@ void pg_entry_fail_result(struct pg_entry *entry, const PGresult *error, enum er
 			attempt->arena, &attempt->outcome);
 		attempt_finish(attempt);
 	}
-	entry_free(entry);
+	pg_entry_free(entry);
 }
 
 void pg_entry_settle(struct pg_entry *entry)
@@ -96,12 +112,13 @@ void pg_entry_settle(struct pg_entry *entry)
 	if (attempt) {
 		attempt->outcome.err = ERR_NONE;
 		attempt->outcome.code = entry->query->code;
-		pg_result_success(entry->result,
-			entry->session->settings->pool.response_limit, attempt->arena,
-			&attempt->outcome);
+		pg_rows_add(&entry->rows, entry->result,
+			entry->session->settings->pool.response_limit, attempt->arena);
+		pg_result_success(
+			entry->result, &entry->rows, attempt->arena, &attempt->outcome);
 		attempt_finish(attempt);
 	}
-	entry_free(entry);
+	pg_entry_free(entry);
 }
 
 /* ---- sessions ---- */
@@ -120,24 +137,47 @@ void pg_unit_free(struct pg_session *session, struct pg_unit *unit)
 	free(unit);
 }
 
-static void abandon(struct pg_session *session, const char *message)
+static void abandon_unit(struct pg_unit *unit, enum err err, const char *message)
 {
-	struct pg_unit *unit;
 	struct link *link;
 
-	while ((unit = pg_session_unit(session))) {
-		while ((link = list_take(&unit->entries))) {
-			struct pg_entry *entry = pg_entry_of(link);
+	while ((link = list_take(&unit->entries))) {
+		struct pg_entry *entry = pg_entry_of(link);
 
-			if (entry->result && pg_result_is_error(entry->result))
-				pg_entry_fail_result(entry, entry->result, ERR_PG_LOST);
-			else
-				pg_entry_fail(entry, ERR_PG_LOST, message);
+		if (entry->result && pg_result_is_error(entry->result))
+			pg_entry_fail_result(entry, entry->result, err);
+		else
+			pg_entry_fail(entry, err, message);
+	}
+}
+
+/* What was not sent goes to another connection, once: it may be what breaks them. */
+static void give_back(struct pg_session *session, const char *message)
+{
+	struct link *link;
+
+	while ((link = list_last(&session->taken))) {
+		struct pg_entry *entry = pg_entry_of(link);
+
+		list_remove(&session->taken, link);
+		if (entry->returned) {
+			pg_entry_fail(entry, ERR_LOST_UNSENT, message);
+			continue;
 		}
+		entry->returned = true;
+		pg_entry_return(entry);
+	}
+}
+
+static void abandon(struct pg_session *session, enum err err, const char *message)
+{
+	struct pg_unit *unit;
+
+	while ((unit = pg_session_unit(session))) {
+		abandon_unit(unit, err, message);
 		pg_unit_free(session, unit);
 	}
-	while ((link = list_take(&session->taken)))
-		pg_entry_fail(pg_entry_of(link), ERR_LOST_UNSENT, message);
+	give_back(session, message);
 }
 
 static void on_reap(struct loop_item *item)
@@ -156,9 +196,9 @@ static void shut(struct pg_session *session)
 	loop_reap(session->loop, &session->reap);
 }
 
-void pg_session_lose(struct pg_session *session, const char *message)
+void pg_session_lose(struct pg_session *session, enum err err, const char *message)
 {
-	abandon(session, message);
+	abandon(session, err, message);
 	pool_conn_lost(&session->pooled);
 	shut(session);
 }
@@ -192,7 +232,7 @@ static void on_failed(void *owner, enum err err, const char *sqlstate, const cha
 
 static void on_lost(void *owner, const char *message)
 {
-	pg_session_lose(owner, message);
+	pg_session_lose(owner, ERR_PG_LOST, message);
 }
 
 static const struct pg_connection_events events = {
@@ -220,6 +260,7 @@ static struct pool_conn *connect_session(
 	session->pooled.target = client->settings->target;
 	session->loop = client->loop;
 	session->settings = client->settings;
+	session->grouping = &client->grouping;
 	session->flush.run = pg_session_flush;
 	session->reap.run = on_reap;
 	loop_timer_init(client->loop, &session->patience, pg_session_patience);
@@ -232,11 +273,10 @@ static struct pool_conn *connect_session(
 static void feed_session(struct pool_conn *pooled)
 {
 	struct pg_session *session = container_of(pooled, struct pg_session, pooled);
-	struct attempt *attempt = pool_take(pooled->pool);
 
-	if (!attempt)
+	pg_session_take(session);
+	if (list_empty(&session->taken))
 		return;
-	take(session, attempt);
 	pool_conn_move(pooled, CONN_BUSY);
 	loop_flush(session->loop, &session->flush);
 }
@@ -245,7 +285,7 @@ static void close_session(struct pool_conn *pooled)
 {
 	struct pg_session *session = container_of(pooled, struct pg_session, pooled);
 
-	abandon(session, "the connection was closed");
+	abandon(session, ERR_PG_LOST, "the connection was closed");
 	shut(session);
 }
 
@@ -275,6 +315,7 @@ struct pg_client *pg_client_new(
 	clear_environment();
 	client->settings = settings;
 	client->loop = loop;
+	pg_grouping_init(&client->grouping);
 	client->pool = pool_new(loop, &settings->pool, &pool_client, client,
 		settings->account, settings->environment);
 	return client;
@@ -283,6 +324,7 @@ struct pg_client *pg_client_new(
 void pg_client_free(struct pg_client *client)
 {
 	pool_free(client->pool);
+	pg_grouping_free(&client->grouping);
 	free(client);
 }
 
@@ -294,28 +336,52 @@ void pg_client_warm(struct pg_client *client)
 void pg_client_start(
 	struct pg_client *client, const struct pg_query *query, struct attempt *attempt)
 {
-	attempt->slot = (void *)
-		query; /* until a connection takes it; never written through */
+	struct pg_entry *entry = mem_zalloc(1, sizeof(*entry));
+
+	entry->attempt = attempt;
+	entry->query = query;
+	entry->by_row = query->rows;
+	if (query->group && !query->statement->unnamed &&
+		(client->settings->prepare || !query->values))
+		entry->trait = pg_grouping_use(&client->grouping, query->statement);
+	attempt->slot = entry;
 	pool_submit(client->pool, attempt, query->bytes);
+	if (link_is_listed(&attempt->item.link))
+		pg_entry_free(entry); /* the pool has refused it */
 }
 
 enum attempt_stage pg_client_cancel(struct pg_client *client, struct attempt *attempt)
 {
-	struct pg_entry *entry;
+	struct pg_entry *entry = attempt->slot;
+	enum attempt_stage stage = ATTEMPT_CONNECTING;
 
 	if (attempt_recall(attempt))
 		return ATTEMPT_SENT;
-	if (link_is_listed(&attempt->link))
-		return pool_withdraw(client->pool, attempt);
-	entry = attempt->slot;
-	entry->attempt = NULL;
-	entry->query = NULL;
-	attempt->slot = NULL;
-	if (entry->unit)
+	if (entry->unit) {
+		entry->attempt = NULL;
+		entry->query = NULL;
+		attempt->slot = NULL;
 		return ATTEMPT_SENT;
-	list_remove(&entry->session->taken, &entry->link);
-	entry_free(entry);
-	return ATTEMPT_CONNECTING;
+	}
+	if (link_is_listed(&attempt->link))
+		stage = pool_withdraw(client->pool, attempt);
+	else
+		list_remove(&entry->session->taken, &entry->link);
+	pg_entry_free(entry);
+	return stage;
+}
+
+uint64_t pg_client_patience(const struct pg_client *client, const struct attempt *attempt)
+{
+	const struct pg_entry *entry = attempt->slot;
+	uint64_t now = loop_now(client->loop), deadline;
+
+	/* A shorter timeout than the server's own is over before it does anything. */
+	if (!entry || !entry->unit || !client->settings->prepare ||
+		attempt->timeout < client->settings->pool.timeout)
+		return 0;
+	deadline = pg_unit_deadline(entry->session, entry->unit);
+	return deadline > now ? deadline - now : 0;
 }
 
 void pg_client_figures(const struct pg_client *client, struct account_figures *out)

@@ -16,6 +16,9 @@
 #include "net/pg_result.h"
 #include "net/pg_session.h"
 
+/* So many times the responseLimit is read, and dropped, before the connection is closed. */
+enum { ROWS_READ = 64 };
+
 /* ---- statements that are not valid any more ---- */
 
 /*
@@ -68,10 +71,7 @@ static bool was_prepared(const struct pg_entry *entry)
 	return entry->session->settings->prepare && !entry->query->statement->unnamed;
 }
 
-/*
- * Gives the statement up after such an error. Whether the entry goes back to be sent again.
- */
-static bool repeat(struct pg_entry *entry)
+bool pg_entry_outdate(struct pg_entry *entry)
 {
 	struct pg_session *session = entry->session;
 	bool stale = is_stale(entry->result);
@@ -83,14 +83,21 @@ static bool repeat(struct pg_entry *entry)
 		entry->query->statement->hash);
 	if (prepared && has_old_types(session, prepared, entry->result))
 		stale = true;
-	if (!stale && !may_be_outdated(entry->result))
-		return false;
-	if (prepared)
+	if (prepared && (stale || may_be_outdated(entry->result)))
 		pg_statements_retire(&session->statements, prepared);
-	if (!stale || entry->repeated)
+	return stale;
+}
+
+/* Whether the entry goes back to be sent again, which it does once. */
+static bool repeat(struct pg_entry *entry)
+{
+	struct pg_session *session = entry->session;
+
+	if (!pg_entry_outdate(entry) || entry->repeated)
 		return false;
 	PQclear(entry->result);
 	entry->result = NULL;
+	entry->rows = (struct pg_rows){ .count = 0 };
 	entry->unit = NULL;
 	entry->repeated = true;
 	list_append(&session->taken, &entry->link);
@@ -99,27 +106,40 @@ static bool repeat(struct pg_entry *entry)
 
 /* ---- the end of a unit ---- */
 
-/* An error at the sync itself (a deferred constraint) has undone all of the unit. */
-static void finish_execute(struct pg_unit *unit)
+static void settle_all(struct pg_unit *unit)
 {
-	const PGresult *error = unit->description;
 	struct link *link;
+
+	while ((link = list_take(&unit->entries)))
+		pg_entry_settle(pg_entry_of(link));
+}
+
+/* One statement went alone. An error at the sync itself (a deferred constraint) is its own. */
+static void finish_alone(struct pg_unit *unit)
+{
+	struct pg_entry *entry = pg_entry_of(list_take(&unit->entries));
+	const PGresult *error = unit->description;
 
 	if (error && !pg_result_is_error(error))
 		error = NULL; /* what Describe gave */
-	while ((link = list_take(&unit->entries))) {
-		struct pg_entry *entry = pg_entry_of(link);
-
-		if (entry->result && pg_result_is_error(entry->result)) {
-			if (!repeat(entry))
-				pg_entry_settle(entry);
-		} else if (error) {
-			pg_entry_fail_result(
-				entry, error, pg_result_error(pg_result_sqlstate(error)));
-		} else {
+	if (entry->result && pg_result_is_error(entry->result)) {
+		if (!repeat(entry))
 			pg_entry_settle(entry);
-		}
+	} else if (error) {
+		pg_entry_fail_result(
+			entry, error, pg_result_error(pg_result_sqlstate(error)));
+	} else {
+		pg_entry_settle(entry);
 	}
+}
+
+static void finish_execute(struct pg_session *session, struct pg_unit *unit)
+{
+	pg_group_answered(session, unit);
+	if (unit->entries.count == 1)
+		finish_alone(unit);
+	else
+		settle_all(unit);
 }
 
 /* What waits for a statement fails with its Parse, or has it prepared anew. */
@@ -169,14 +189,16 @@ static bool finish_unit(struct pg_session *session, struct pg_unit *unit)
 
 	/* With more units on their way libpq only says that it is active. */
 	if (session->units.count == 1 && PQtransactionStatus(pq) != PQTRANS_IDLE) {
-		pg_session_lose(session, "the statement left a transaction open");
+		pg_session_lose(
+			session, ERR_PG_LOST, "the statement left a transaction open");
 		return false;
 	}
 	if (unit->kind == PG_UNIT_EXECUTE)
-		finish_execute(unit);
+		finish_execute(session, unit);
 	else if (unit->kind == PG_UNIT_PREPARE)
 		finish_prepare(session, unit);
 	pg_unit_free(session, unit);
+	pg_session_by_row(session);
 	pg_session_rest(session);
 	return true;
 }
@@ -211,6 +233,36 @@ static void keep_result(struct pg_unit *unit, PGresult *result)
 		PQclear(result);
 }
 
+/* A row, which may be one too many. False: the connection is closed. */
+static bool take_row(struct pg_session *session, struct pg_unit *unit, PGresult *result)
+{
+	size_t limit = session->settings->pool.response_limit;
+	struct pg_entry *entry = unit->current ? pg_entry_of(unit->current) : NULL;
+	struct errbuf reason;
+
+	if (entry)
+		pg_rows_add(&entry->rows, result, limit,
+			entry->attempt ? entry->attempt->arena : NULL);
+	PQclear(result);
+	if (!entry || entry->rows.bytes / ROWS_READ <= limit)
+		return true;
+	errbuf_set(&reason,
+		"the result is larger than %d times the responseLimit of %zu bytes",
+		ROWS_READ, limit);
+	pg_session_lose(session, ERR_PG_LOST, reason.text);
+	return false;
+}
+
+/* libpq wants to be told before the first row of each statement is read. */
+void pg_session_by_row(struct pg_session *session)
+{
+	const struct pg_unit *unit = pg_session_unit(session);
+
+	if (unit && unit->kind == PG_UNIT_EXECUTE && unit->current &&
+		pg_entry_of(unit->current)->by_row)
+		(void)PQsetSingleRowMode(pg_connection_handle(session->connection));
+}
+
 /* One statement's results are complete. False: the connection is closed. */
 static bool next_statement(struct pg_session *session, struct pg_unit *unit)
 {
@@ -219,13 +271,17 @@ static bool next_statement(struct pg_session *session, struct pg_unit *unit)
 		unit->kind = PG_UNIT_DESCRIBE;
 		return true;
 	case PG_UNIT_DESCRIBE:
-		if (pg_session_bind_described(session, unit))
-			return true;
-		pg_session_lose(session, "the statement could not be sent");
-		return false;
+		if (!pg_session_bind_described(session, unit)) {
+			pg_session_lose(
+				session, ERR_PG_LOST, "the statement could not be sent");
+			return false;
+		}
+		pg_session_by_row(session);
+		return true;
 	case PG_UNIT_EXECUTE:
 		if (unit->current)
 			unit->current = list_next(&unit->entries, unit->current);
+		pg_session_by_row(session);
 		return true;
 	default:
 		return true;
@@ -243,11 +299,14 @@ static bool take_result(struct pg_session *session, PGresult *result)
 	case PGRES_PIPELINE_SYNC:
 		PQclear(result);
 		return finish_unit(session, unit);
+	case PGRES_SINGLE_TUPLE:
+		return take_row(session, unit, result);
 	case PGRES_COPY_IN:
 	case PGRES_COPY_OUT:
 	case PGRES_COPY_BOTH:
 		PQclear(result);
-		pg_session_lose(session, "the statement began a COPY, which is not served");
+		pg_session_lose(session, ERR_PG_LOST,
+			"the statement began a COPY, which is not served");
 		return false;
 	default:
 		keep_result(unit, result);
@@ -267,7 +326,8 @@ void pg_session_readable(void *owner)
 
 		nulls = result ? 0 : nulls + 1;
 		if (nulls > 2) {
-			pg_session_lose(session, "the server's answers are out of step");
+			pg_session_lose(session, ERR_PG_LOST,
+				"the server's answers are out of step");
 			return;
 		}
 		if (!take_result(session, result))

@@ -179,45 +179,55 @@ static size_t row_bytes(const PGresult *result, int row)
 	return bytes;
 }
 
-static size_t rows_within(const PGresult *result, size_t limit)
-{
-	int rows = PQntuples(result);
-	size_t bytes = 0;
-
-	for (int row = 0; row < rows; row++) {
-		bytes += row_bytes(result, row);
-		if (bytes > limit)
-			return (size_t)row;
-	}
-	return (size_t)rows;
-}
-
-static struct value rows_value(const PGresult *result, size_t count, struct arena *arena)
+static void begin_rows(struct pg_rows *rows, const PGresult *result, struct arena *arena)
 {
 	size_t fields = (size_t)PQnfields(result);
 	int *picked = arena_zalloc(arena, fields + 1, sizeof(*picked));
-	size_t columns = pick_columns(result, picked);
-	struct value *rows = arena_zalloc(arena, count + 1, sizeof(*rows));
-	struct text *names = arena_zalloc(arena, columns + 1, sizeof(*names));
+	struct text *names = arena_zalloc(arena, fields + 1, sizeof(*names));
 
-	for (size_t i = 0; i < columns; i++)
+	rows->columns = pick_columns(result, picked);
+	for (size_t i = 0; i < rows->columns; i++)
 		names[i] = arena_text(arena, text_of(PQfname(result, picked[i])));
-	for (size_t row = 0; row < count; row++) {
-		struct member *members = arena_zalloc(arena, columns + 1, sizeof(*members));
-
-		for (size_t i = 0; i < columns; i++) {
-			members[i].name = names[i];
-			members[i].value = cell(result, (int)row, picked[i], arena);
-		}
-		rows[row].type = VALUE_OBJECT;
-		rows[row].object.members = members;
-		rows[row].object.count = columns;
-	}
-	return (struct value){ .type = VALUE_ARRAY, .array = { rows, count } };
+	rows->picked = picked;
+	rows->names = names;
 }
 
-void pg_result_success(
-	const PGresult *result, size_t limit, struct arena *arena, struct outcome *outcome)
+static void keep_row(
+	struct pg_rows *rows, const PGresult *result, int row, struct arena *arena)
+{
+	struct member *members = arena_zalloc(arena, rows->columns + 1, sizeof(*members));
+	size_t size = rows->capacity * sizeof(*rows->items);
+
+	for (size_t i = 0; i < rows->columns; i++) {
+		members[i].name = rows->names[i];
+		members[i].value = cell(result, row, rows->picked[i], arena);
+	}
+	if (rows->count == rows->capacity) {
+		rows->capacity = rows->capacity ? rows->capacity * 2 : 4;
+		rows->items = arena_grow(
+			arena, rows->items, size, rows->capacity * sizeof(*rows->items));
+	}
+	rows->items[rows->count++] = (struct value){ .type = VALUE_OBJECT,
+		.object = { members, rows->columns } };
+}
+
+void pg_rows_add(
+	struct pg_rows *rows, const PGresult *result, size_t limit, struct arena *arena)
+{
+	for (int row = 0; row < PQntuples(result); row++) {
+		rows->bytes += row_bytes(result, row);
+		if (rows->bytes > limit)
+			rows->truncated = true;
+		if (rows->truncated || !arena)
+			continue;
+		if (!rows->names)
+			begin_rows(rows, result, arena);
+		keep_row(rows, result, row, arena);
+	}
+}
+
+void pg_result_success(const PGresult *result, const struct pg_rows *rows,
+	struct arena *arena, struct outcome *outcome)
 {
 	/* PQcmdStatus and PQcmdTuples only lack the const: neither changes the result. */
 	const char *tag = PQcmdStatus((PGresult *)result);
@@ -237,12 +247,11 @@ void pg_result_success(
 	payload->object.members = members;
 	payload->object.count = 2;
 	if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-		size_t rows = rows_within(result, limit);
-
 		members[2].name = TEXT("rows");
-		members[2].value = rows_value(result, rows, arena);
+		members[2].value = (struct value){ .type = VALUE_ARRAY,
+			.array = { rows->items, rows->count } };
 		payload->object.count = 3;
-		outcome->truncated = rows < (size_t)PQntuples(result);
+		outcome->truncated = rows->truncated;
 	}
 	outcome->payload = payload;
 }

@@ -35,6 +35,7 @@ static struct pg_unit *unit_new(struct pg_session *session, enum pg_unit_kind ki
 	struct pg_unit *unit = mem_zalloc(1, sizeof(*unit));
 
 	unit->kind = kind;
+	unit->sent = loop_now(session->loop);
 	list_init(&unit->entries);
 	list_append(&session->units, &unit->link);
 	return unit;
@@ -231,12 +232,24 @@ bool pg_session_bind_described(struct pg_session *session, struct pg_unit *unit)
 
 /* ---- when ---- */
 
-static void note_sent(struct pg_session *session)
+/* Each statement of a group has the server's timeout for itself. */
+uint64_t pg_unit_deadline(const struct pg_session *session, const struct pg_unit *unit)
 {
-	session->sent = loop_now(session->loop);
-	if (!loop_timer_running(&session->patience))
-		loop_timer_start(
-			&session->patience, session->settings->pool.timeout + GRACE);
+	size_t statements = unit->entries.count > 0 ? unit->entries.count : 1;
+
+	return unit->sent + statements * session->settings->pool.timeout + GRACE;
+}
+
+/* Watches over the oldest unit. A timer that runs is early enough. */
+static void watch(struct pg_session *session)
+{
+	const struct pg_unit *unit = pg_session_unit(session);
+	uint64_t now = loop_now(session->loop), deadline;
+
+	if (!unit || loop_timer_running(&session->patience))
+		return;
+	deadline = pg_unit_deadline(session, unit);
+	loop_timer_start(&session->patience, deadline > now ? deadline - now : NS_PER_MS);
 }
 
 void pg_session_flush(struct loop_item *item)
@@ -249,29 +262,30 @@ void pg_session_flush(struct loop_item *item)
 	if (alive && list_empty(&session->units))
 		alive = execute(session);
 	if (!alive || !pg_connection_flush(session->connection)) {
-		pg_session_lose(session, "the statement could not be sent");
+		pg_session_lose(session, ERR_PG_LOST, "the statement could not be sent");
 		return;
 	}
+	pg_session_by_row(session);
 	if (list_empty(&session->units))
 		pg_session_rest(session);
 	else
-		note_sent(session);
+		watch(session);
 }
 
 /*
- * Nobody stops and starts a timer per statement: it runs out now and then, looks at how old
- * the newest unit is, and goes on.
+ * Nobody stops and starts a timer per statement: it runs out now and then, looks at the
+ * oldest unit, and goes on.
  */
 void pg_session_patience(struct loop_timer *timer)
 {
 	struct pg_session *session = container_of(timer, struct pg_session, patience);
-	uint64_t limit = session->settings->pool.timeout + GRACE;
-	uint64_t age = loop_now(session->loop) - session->sent;
+	const struct pg_unit *unit = pg_session_unit(session);
 
-	if (list_empty(&session->units))
+	if (!unit)
 		return;
-	if (age < limit)
-		loop_timer_start(timer, limit - age);
+	if (pg_unit_deadline(session, unit) > loop_now(session->loop))
+		watch(session);
 	else
-		pg_session_lose(session, "the server did not answer");
+		pg_session_lose(
+			session, ERR_TIMEOUT_SENT, "the server did not answer in time");
 }

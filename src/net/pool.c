@@ -415,6 +415,13 @@ struct attempt *pool_peek(const struct pool *pool)
 	return link ? container_of(link, struct attempt, link) : NULL;
 }
 
+void pool_return(struct pool *pool, struct attempt *attempt)
+{
+	list_prepend(&pool->queue, &attempt->link);
+	pool->queue_bytes += attempt->bytes;
+	schedule_feed(pool);
+}
+
 enum attempt_stage pool_withdraw(struct pool *pool, struct attempt *attempt)
 {
 	list_remove(&pool->queue, &attempt->link);

@@ -196,6 +196,7 @@ struct plan {
 	const struct verb *verb;
 	const void *statement;
 	const char *database; /* NULL: the account's */
+	enum { GROUP_HABIT, GROUP_NEVER, GROUP_ALWAYS } group;
 };
 
 struct request {
@@ -224,6 +225,11 @@ static struct plan *compile(const struct action_kind *kind, const struct node *t
 	return plan->statement ? plan : NULL;
 }
 
+static void set_group(struct plan *plan, bool group)
+{
+	plan->group = group ? GROUP_ALWAYS : GROUP_NEVER;
+}
+
 static const struct request *render(const struct plan *plan, const struct values *values,
 	size_t max, struct arena *arena, struct errbuf *errbuf)
 {
@@ -233,6 +239,8 @@ static const struct request *render(const struct plan *plan, const struct values
 	if (!plan->verb->render(
 		    plan->statement, values, max, arena, &request->query, errbuf))
 		return NULL;
+	if (plan->group != GROUP_HABIT)
+		request->query.group = plan->group == GROUP_ALWAYS;
 	return request;
 }
 
@@ -258,19 +266,26 @@ static void describe(const struct request *request, yajl_gen gen)
 
 /* ---- attempts ---- */
 
+static struct pg_client *client_of(struct account *account, const struct attempt *attempt)
+{
+	return use_database(account, attempt->request->database)->client;
+}
+
 static void start(
 	struct account *account, const struct request *request, struct attempt *attempt)
 {
 	attempt->request = request;
-	pg_client_start(
-		use_database(account, request->database)->client, &request->query, attempt);
+	pg_client_start(client_of(account, attempt), &request->query, attempt);
+}
+
+static uint64_t patience(struct account *account, const struct attempt *attempt)
+{
+	return pg_client_patience(client_of(account, attempt), attempt);
 }
 
 static enum attempt_stage cancel(struct account *account, struct attempt *attempt)
 {
-	const char *database = attempt->request->database;
-
-	return pg_client_cancel(use_database(account, database)->client, attempt);
+	return pg_client_cancel(client_of(account, attempt), attempt);
 }
 
 const struct service_ops service_postgresql = {
@@ -283,11 +298,13 @@ const struct service_ops service_postgresql = {
 	.account_check = account_check,
 	.allow = allow,
 	.compile = compile,
+	.group = set_group,
 	.render = render,
 	.describe = describe,
 	.open = account_open,
 	.warm = account_warm,
 	.start = start,
+	.patience = patience,
 	.cancel = cancel,
 	.figures = account_figures,
 	.close = account_close,

@@ -519,6 +519,8 @@ bool sql_insert_render(const void *plan, const struct values *values, size_t max
 	out->bytes = out->statement->sql.len + parameters.bytes;
 	out->max = max;
 	out->code = 201;
+	out->group = !insert->update;
+	out->rows = insert->returning_all || insert->returning.count > 0;
 	if (out->bytes <= max)
 		return true;
 	errbuf_set(errbuf, "the statement has %zu bytes; limits.request is %zu", out->bytes,

@@ -408,7 +408,7 @@ def test_what_is_not_in_force_is_one_line(project, start):
         breaker={"failures": 3}, deadLetters={"keep": 5}, idempotency={"window": "1h"},
         admin={"listen": "127.0.0.1:0"}, retry={"attempts": 3})
     project.event("ops.failed", [log_action()], {"reason": "String"})
-    project.event(EVENT, [log_action(retry=False, delivery="at-least-once", group=False,
+    project.event(EVENT, [log_action(retry=False, delivery="at-least-once",
                                      onFailure=[{"eventId": "ops.failed", "payload": {
                                          "reason": "{$error.message}"}}],
                                      onSuccess=[{"eventId": "ops.failed", "payload": {
@@ -417,7 +417,7 @@ def test_what_is_not_in_force_is_one_line(project, start):
     done = cli("test", project=project.folder)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.split("\n") if "ot in force" in line]
-    words = {"breaker", "deadLetters", "idempotency", "admin", "retry", "delivery", "group",
+    words = {"breaker", "deadLetters", "idempotency", "admin", "retry", "delivery",
              "onFailure", "onSuccess", "secret", "tests"}
     assert len(lines) == 1
     assert words <= set(re.findall(r"\w+", lines[0])), lines[0]
