@@ -64,6 +64,11 @@ struct pool_client {
 	 * is reaped. When the pool is closing, what is in flight was cancelled before.
 	 */
 	void (*close)(struct pool_conn *conn);
+	/*
+	 * The pool itself ends an attempt that no connection has: what attempt->slot points
+	 * to is not needed any more. Also inside pool_submit(). NULL: nothing to do.
+	 */
+	void (*forget)(struct attempt *attempt);
 };
 
 /*

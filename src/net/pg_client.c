@@ -289,10 +289,16 @@ static void close_session(struct pool_conn *pooled)
 	shut(session);
 }
 
+static void forget_entry(struct attempt *attempt)
+{
+	pg_entry_free(attempt->slot);
+}
+
 static const struct pool_client pool_client = {
 	.connect = connect_session,
 	.feed = feed_session,
 	.close = close_session,
+	.forget = forget_entry,
 };
 
 /* ---- the client ---- */
@@ -346,8 +352,6 @@ void pg_client_start(
 		entry->trait = pg_grouping_use(&client->grouping, query->statement);
 	attempt->slot = entry;
 	pool_submit(client->pool, attempt, query->bytes);
-	if (link_is_listed(&attempt->item.link))
-		pg_entry_free(entry); /* the pool has refused it */
 }
 
 enum attempt_stage pg_client_cancel(struct pg_client *client, struct attempt *attempt)

@@ -94,20 +94,36 @@ static bool is_complete(const struct pg_unit *unit)
 	return true;
 }
 
+static bool has_sqlstate(const struct pg_entry *entry, const char *sqlstate)
+{
+	return strcmp(pg_result_sqlstate(entry->result), sqlstate) == 0;
+}
+
+/* One that has used up the server's timeout has had its turn: again it would take as long. */
+static void judge_culprit(struct pg_unit *unit, struct pg_entry *culprit, uint64_t now)
+{
+	if (has_sqlstate(culprit, "40P01"))
+		pg_grouping_deadlocked(culprit->trait, now);
+	(void)pg_entry_outdate(culprit);
+	if (!has_sqlstate(culprit, "57014"))
+		return;
+	list_remove(&unit->entries, &culprit->link);
+	pg_entry_settle(culprit);
+}
+
 /* Back to the front of the queue, in the order in which they were sent. */
 static void take_apart(struct pg_unit *unit, struct pg_entry *culprit, uint64_t now)
 {
-	struct link *link;
+	struct link *last;
 
-	if (culprit && strcmp(pg_result_sqlstate(culprit->result), "40P01") == 0)
-		pg_grouping_deadlocked(culprit->trait, now);
+	list_for_each (&unit->entries, link)
+		pg_grouping_taken_apart(pg_entry_of(link)->trait, now);
 	if (culprit)
-		(void)pg_entry_outdate(culprit);
-	while ((link = list_last(&unit->entries))) {
-		struct pg_entry *entry = pg_entry_of(link);
+		judge_culprit(unit, culprit, now);
+	while ((last = list_last(&unit->entries))) {
+		struct pg_entry *entry = pg_entry_of(last);
 
-		list_remove(&unit->entries, link);
-		pg_grouping_taken_apart(entry->trait, now);
+		list_remove(&unit->entries, last);
 		entry->alone = true;
 		pg_entry_return(entry);
 	}

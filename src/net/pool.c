@@ -131,11 +131,19 @@ static struct attempt *dequeue(struct pool *pool)
 	return attempt;
 }
 
+/* Before the pool ends an attempt by itself. */
+static void forget(const struct pool *pool, struct attempt *attempt)
+{
+	if (pool->client->forget)
+		pool->client->forget(attempt);
+}
+
 static void fail_with_last(struct pool *pool, struct attempt *attempt)
 {
 	uint64_t now = clock_now();
 	uint64_t left = pool->backoff_end > now ? pool->backoff_end - now : 0;
 
+	forget(pool, attempt);
 	attempt_fail(attempt, pool->failure,
 		*pool->failure_detail ? pool->failure_detail : NULL,
 		"%s: %s; the next try is in %u ms", pool->name, pool->failure_message.text,
@@ -176,8 +184,10 @@ static void connect_failed(
 		schedule_feed(pool);
 		return;
 	}
-	while ((attempt = dequeue(pool)))
+	while ((attempt = dequeue(pool))) {
+		forget(pool, attempt);
 		attempt_fail(attempt, err, detail, "%s: %s", pool->name, message);
+	}
 }
 
 static void on_backoff_end(struct loop_timer *timer)
@@ -389,6 +399,7 @@ void pool_submit(struct pool *pool, struct attempt *attempt, size_t bytes)
 	if (queue_is_full(pool, bytes))
 		feed_all(pool);
 	if (queue_is_full(pool, bytes)) {
+		forget(pool, attempt);
 		attempt_fail(attempt, ERR_QUEUE_FULL, NULL,
 			"%s: the queue is full (%zu waiting, %zu bytes)", pool->name,
 			pool->queue.count, pool->queue_bytes);
