@@ -16,6 +16,7 @@
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
 #include "front/event_api.h"
+#include "loop/dns.h"
 #include "loop/loop.h"
 #include "value/json.h"
 
@@ -226,6 +227,7 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->loop = loop_new();
 	if (!daemon->loop)
 		mem_exhausted();
+	dns_prepare(daemon->loop);
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);

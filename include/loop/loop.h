@@ -93,6 +93,10 @@ void loop_timer_stop(struct loop_timer *timer);
 
 bool loop_timer_running(const struct loop_timer *timer);
 
+/* Where the loop's resolver stands, for dns.c, which makes it; NULL in it: not made yet. */
+struct dns;
+struct dns **loop_dns(struct loop *loop);
+
 /* The pass's own figures since the start. */
 struct loop_stats {
 	uint64_t passes;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/dns.h"
 
 #define SLOW_PASS_NS (50 * NS_PER_MS)
 
@@ -48,6 +49,7 @@ struct loop {
 	struct loop_stats stats;
 	struct duration durations[DURATION_SLOTS];
 	size_t commons;
+	struct dns *dns; /* NULL: nobody has asked for a name */
 	uint64_t lag_us; /* how far libevent's coarse clock may be behind */
 };
 
@@ -292,11 +294,17 @@ void loop_free(struct loop *loop)
 	if (!loop)
 		return;
 	run_all(&loop->reap);
+	dns_free(loop->dns);
 	/* Bufferevents that were freed are finalised by the base, in a turn of its own. */
 	event_base_loop(loop->base, EVLOOP_NONBLOCK);
 	run_all(&loop->reap);
 	event_base_free(loop->base);
 	free(loop);
+}
+
+struct dns **loop_dns(struct loop *loop)
+{
+	return &loop->dns;
 }
 
 struct event_base *loop_base(struct loop *loop)
