@@ -133,6 +133,8 @@ static void test_what_is_refused_otherwise(void **state)
 		{ "[\"quit\\0\"]", 2, "one word", "[GET, key]" },
 		{ "[EVAL, \"return {id}\", 0]", 8, "the script of EVAL takes no wildcard",
 			"\\{" },
+		{ "[EVAL, 'return \\\\{id}', 0]", 8, "the script of EVAL takes no wildcard",
+			"\\{" },
 		{ "[eval_ro, \"return {id}\", 0]", 11,
 			"the script of EVAL_RO takes no wildcard", "ARGV" },
 		{ "[EVALSHA, \"{id}\", 0]", 11,
