@@ -1,5 +1,6 @@
 /*
- * wildcard.h - one `{path}`, `{path?}` or `{path|default}`; private to the template's files.
+ * wildcard.h - one `{path}`, `{path?}` or `{path|default}`; for the template's files, and for
+ * checks of what takes none.
  */
 #ifndef VOLLEY_VALUE_WILDCARD_H
 #define VOLLEY_VALUE_WILDCARD_H
@@ -24,5 +25,8 @@ struct wildcard {
 /* Reads the wildcard at the start of text, which begins with a brace. False: no well-formed
  * wildcard, so the brace is literal. */
 bool wildcard_read(struct arena *arena, struct text text, struct wildcard *out);
+
+/* Whether the text holds a wildcard that is not escaped by a backslash before its brace. */
+bool wildcard_is_in(struct text text, struct arena *arena);
 
 #endif

@@ -22,21 +22,6 @@ struct check {
 	struct arena *arena; /* for wildcards that are read and forgotten */
 };
 
-static bool has_wildcard(struct check *check, struct text t)
-{
-	struct wildcard wildcard;
-
-	for (size_t i = 0; i < t.len; i++) {
-		if (t.at[i] == '\\' && i + 1 < t.len)
-			i++;
-		else if (t.at[i] == '{' &&
-			 wildcard_read(check->arena, (struct text){ t.at + i, t.len - i },
-				 &wildcard))
-			return true;
-	}
-	return false;
-}
-
 static bool is_scalar(const struct node *node)
 {
 	return node->kind != NODE_LIST && node->kind != NODE_MAP;
@@ -53,7 +38,7 @@ static bool wrong_shape(struct check *check, const struct field *field,
 static bool refuse_wildcard(
 	struct check *check, const struct field *field, const struct node *node)
 {
-	if (!is_scalar(node) || !has_wildcard(check, node->text))
+	if (!is_scalar(node) || !wildcard_is_in(node->text, check->arena))
 		return true;
 	diag_error(check->diag, node->place, "%s of %s takes no wildcard", field->name,
 		check->what);
@@ -92,7 +77,7 @@ static bool check_duration(
 
 	if (!is_scalar(node))
 		return wrong_shape(check, field, node, "a duration");
-	if (has_wildcard(check, node->text) || units_duration(node->text, &ns))
+	if (wildcard_is_in(node->text, check->arena) || units_duration(node->text, &ns))
 		return true;
 	diag_error(check->diag, node->place, "%s of %s must be a duration", field->name,
 		check->what);

@@ -17,22 +17,6 @@ struct planter {
 	struct diag *diag;
 };
 
-static bool holds_wildcard(struct text key, struct arena *arena)
-{
-	struct wildcard wildcard;
-	size_t slashes = 0;
-
-	for (size_t i = 0; i < key.len; i++) {
-		struct text rest = { key.at + i, key.len - i };
-
-		if (key.at[i] == '{' && slashes % 2 == 0 &&
-			wildcard_read(arena, rest, &wildcard))
-			return true;
-		slashes = key.at[i] == '\\' ? slashes + 1 : 0;
-	}
-	return false;
-}
-
 bool template_check_map(const struct node *map, struct arena *arena, struct diag *diag)
 {
 	bool good = true;
@@ -46,7 +30,7 @@ bool template_check_map(const struct node *map, struct arena *arena, struct diag
 			diag_hint(diag, "write \"{%.*s}\" in quotes", TEXT_ARG(entry->key));
 			return false;
 		}
-		if (holds_wildcard(entry->key, arena)) {
+		if (wildcard_is_in(entry->key, arena)) {
 			diag_error(diag, entry->key_place,
 				"a key cannot hold a wildcard: it is taken as it is");
 			good = false;

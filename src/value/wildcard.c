@@ -113,3 +113,19 @@ bool wildcard_read(struct arena *arena, struct text t, struct wildcard *out)
 		out->mistake = "? and a default cannot stand together";
 	return out->len > 0;
 }
+
+bool wildcard_is_in(struct text text, struct arena *arena)
+{
+	struct wildcard wildcard;
+	size_t slashes = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		struct text rest = { text.at + i, text.len - i };
+
+		if (text.at[i] == '{' && slashes % 2 == 0 &&
+			wildcard_read(arena, rest, &wildcard))
+			return true;
+		slashes = text.at[i] == '\\' ? slashes + 1 : 0;
+	}
+	return false;
+}

@@ -33,6 +33,15 @@ def set_key(ident="key", account="redis", **template):
                                      "value": "{$payload}"}}
 
 
+def redis_act(action, ident="do", options=None, **template):
+    return {"id": ident, "type": "REDIS", "action": action, "serviceAccountId": "redis",
+            **(options or {}), "template": template}
+
+
+def redis_command(*args, ident="do", **options):
+    return redis_act("COMMAND", ident, options, args=list(args))
+
+
 def pg_account(project, postgres, port=None, **keys):
     project.account("pg", "POSTGRESQL", test={"url": postgres.url("test", port), **keys},
                     live={"url": postgres.url("live", port), **keys})

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from actions import ANY, EVENT, pg_account  # noqa: E402
+from actions import ANY, EVENT, pg_account, redis_account  # noqa: E402
 from harness import Project, Volleyd  # noqa: E402
 from servers import Postgres, Proxy, Redis  # noqa: E402
 
@@ -102,3 +102,28 @@ def run_insert(project, start, postgres):
             answers.append(reply.response("row") | {"text": reply.text})
         return answers if len(answers) > 1 else answers[0]
     return run
+
+
+@pytest.fixture
+def serve_redis(project, start, redis_):
+    """serve_redis(*actions, account=, server=): a daemon whose one event has these actions."""
+    def run(*actions, account=None, server=None):
+        redis_account(project, server or redis_, **(account or {}))
+        project.event(EVENT, list(actions), ANY)
+        return start(project)
+    return run
+
+
+@pytest.fixture
+def own_redis():
+    """own_redis(*options): a server that the test may spoil."""
+    servers = []
+
+    def make(*options, kind=Redis):
+        servers.append(kind(*options))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        os.chmod(server.folder, 0o755)
+        server.remove()

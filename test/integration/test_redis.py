@@ -131,26 +131,6 @@ def test_error_replies(project, start):
     fake.close()
 
 
-def test_errors_of_the_real_redis(project, start, redis_):
-    redis_account(project, redis_)
-    project.event(EVENT, [set_key(key="k", value="v")], ANY)
-    daemon, client = start(project), redis_.client()
-    try:
-        client.config_set("maxmemory", "1")
-        assert daemon.post(EVENT, {}).response("key")["responseDetail"] == "OOM"
-        client.config_set("maxmemory", "0")
-        client.config_set("min-replicas-to-write", "1")
-        assert daemon.post(EVENT, {}).response("key")["responseDetail"] == "NOREPLICAS"
-        client.config_set("min-replicas-to-write", "0")
-        client.execute_command("REPLICAOF", "127.0.0.1", "1")
-        assert daemon.post(EVENT, {}).response("key")["responseDetail"] == "READONLY"
-    finally:
-        client.execute_command("REPLICAOF", "NO", "ONE")
-        client.config_set("maxmemory", "0")
-        client.config_set("min-replicas-to-write", "0")
-    assert daemon.post(EVENT, {}).response("key")["status"] is True
-
-
 REPLIES = [
     (b"+OK\r\n", "OK", {}), (b":5\r\n", 5, {}), (b"$-1\r\n", None, {}), (b"*-1\r\n", None, {}),
     (b"$5\r\nh\xc3\xa9ll\r\n", "héll", {}), (b"$0\r\n\r\n", "", {}), (b"*0\r\n", [], {}),

@@ -1,5 +1,5 @@
 /*
- * test_redis.c - templates to commands, urls to endpoints, bytes to replies.
+ * test_redis.c - error replies to kinds, urls to endpoints, bytes to replies.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,13 +16,9 @@
 #include <sys/un.h>
 
 #include "base/strbuf.h"
-#include "net/redis_client.h"
 #include "net/redis_reply.h"
 #include "net/redis_url.h"
-#include "service/redis.h"
 #include "value/json.h"
-#include "value/model.h"
-#include "yaml_text.h"
 
 static struct arena *arena;
 
@@ -39,240 +35,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const struct node *yaml(const char *text)
-{
-	return yaml_text(arena, text);
-}
-
-/* ---- rendering ---- */
-
-static const char model_text[] = "id: String\nname: String\nn: Number\nflag: Boolean\n"
-				 "tags: [String]\naddress: {city: String}\nany: Any\n"
-				 "gone: String\nseconds: Number\nduration: String\n";
-static const char payload_text[] =
-	"{\"id\":\"a b\\r\\nDEL x\",\"name\":\"M\u00fcller\",\"n\":12345678901234567890.10,"
-	"\"flag\":true,\"tags\":[\"x\",\"y\"],\"address\":{\"city\":\"K\"},"
-	"\"any\":{\"a\":1},\"seconds\":1.5,\"duration\":\"2m\"}";
-
-static const struct plan *compile(
-	const char *action, const char *template, struct diag *diag)
-{
-	const struct action_kind *kind = service_action(&service_redis, text_of(action));
-	const struct node *node = yaml(template);
-	struct scope scope = { .specials = true };
-
-	assert_non_null(kind);
-	scope.model = model_compile(yaml(model_text), arena, diag);
-	assert_int_equal(diag_errors(diag), 0);
-	if (!service_check_fields(kind->fields, node, node->place, "the template", diag))
-		return NULL;
-	return service_redis.compile(kind, node, &scope, arena, diag);
-}
-
-static const struct request *render(
-	const char *action, const char *template, size_t max, struct errbuf *errbuf)
-{
-	struct diag *diag = diag_new(arena);
-	const struct plan *plan = compile(action, template, diag);
-	struct values values = { .event_id = TEXT("run-1"),
-		.event_name = TEXT("a.b"),
-		.environment = TEXT("test") };
-	struct json_error error;
-
-	values.payload = json_parse(arena, text_of(payload_text), 64, &error);
-	assert_non_null(values.payload);
-	if (!plan)
-		fail_msg("%s", diag_message(diag, 0)->text);
-	return service_redis.render(plan, &values, max, arena, errbuf);
-}
-
-static void assert_command(const char *action, const char *template, const char *expected)
-{
-	struct errbuf errbuf = { "" };
-	const struct request *request = render(action, template, 4096, &errbuf);
-	struct strbuf out;
-	yajl_gen gen;
-
-	if (!request)
-		fail_msg("%s", errbuf.text);
-	strbuf_init(&out, 4096);
-	gen = json_begin(&out);
-	service_redis.describe(request, gen);
-	json_end(gen);
-	strbuf_char(&out, '\0');
-	assert_string_equal(out.data, expected);
-	strbuf_free(&out);
-}
-
-static void assert_render_fails(
-	const char *action, const char *template, const char *reason)
-{
-	struct errbuf errbuf = { "" };
-
-	assert_null(render(action, template, 4096, &errbuf));
-	if (!strstr(errbuf.text, reason))
-		fail_msg("'%s' lacks '%s'", errbuf.text, reason);
-}
-
-static void assert_load_fails(const char *action, const char *template, const char *reason)
-{
-	struct diag *diag = diag_new(arena);
-
-	assert_null(compile(action, template, diag));
-	assert_true(diag_errors(diag) > 0);
-	if (!strstr(diag_message(diag, 0)->text, reason))
-		fail_msg("'%s' lacks '%s'", diag_message(diag, 0)->text, reason);
-}
-
-static void test_values_land_as_arguments(void **state)
-{
-	assert_command("SET", "{key: \"k:{n}\", value: \"{id}\"}",
-		"{\"command\":[\"SET\",\"k:12345678901234567890.10\",\"a b\\r\\nDEL x\"]}");
-	assert_command(
-		"SET", "{key: k, value: 1.50}", "{\"command\":[\"SET\",\"k\",\"1.50\"]}");
-	assert_command(
-		"SET", "{key: k, value: true}", "{\"command\":[\"SET\",\"k\",\"true\"]}");
-	assert_command("SET", "{key: k, value: \"{flag}\", stringify: false, x-note: 1}",
-		"{\"command\":[\"SET\",\"k\",\"true\"]}");
-	assert_command(
-		"SET", "{key: k, value: \"\"}", "{\"command\":[\"SET\",\"k\",\"\"]}");
-	assert_command("SET", "{key: k, value: \"t {tags.0} {address}\"}",
-		"{\"command\":[\"SET\",\"k\",\"t x {\\\"city\\\":\\\"K\\\"}\"]}");
-	assert_command("SET", "{key: \"{$event.id}\", value: \"{gone|none}\"}",
-		"{\"command\":[\"SET\",\"run-1\",\"none\"]}");
-}
-
-static void test_stringify(void **state)
-{
-	assert_command("SET", "{key: k, value: \"{name}\", stringify: true}",
-		"{\"command\":[\"SET\",\"k\",\"\\\"Müller\\\"\"]}");
-	assert_command("SET", "{key: k, value: null, stringify: true}",
-		"{\"command\":[\"SET\",\"k\",\"null\"]}");
-	assert_command("SET", "{key: k, value: \"{gone}\", stringify: true}",
-		"{\"command\":[\"SET\",\"k\",\"null\"]}");
-	assert_command("SET",
-		"{key: k, value: {a: \"{n}\", b: \"{gone?}\", c: [\"{flag}\"]}, "
-		"stringify: true}",
-		"{\"command\":[\"SET\",\"k\","
-		"\"{\\\"a\\\":12345678901234567890.10,\\\"c\\\":[true]}\"]}");
-}
-
-static void test_other_actions(void **state)
-{
-	assert_command("HSET", "{value: v, field: f, key: k}",
-		"{\"command\":[\"HSET\",\"k\",\"f\",\"v\"]}");
-	assert_command("ZADD", "{key: k, score: \"{seconds}\", member: m}",
-		"{\"command\":[\"ZADD\",\"k\",\"1.5\",\"m\"]}");
-	assert_command("DEL", "{key: k}", "{\"command\":[\"DEL\",\"k\"]}");
-	assert_command("PUBLISH", "{channel: c, value: \"{$payload}\", stringify: true}",
-		"{\"command\":[\"PUBLISH\",\"c\","
-		"\"{\\\"id\\\":\\\"a b\\\\r\\\\nDEL x\\\",\\\"name\\\":\\\"Müller\\\","
-		"\\\"n\\\":12345678901234567890.10,\\\"flag\\\":true,"
-		"\\\"tags\\\":[\\\"x\\\",\\\"y\\\"],\\\"address\\\":{\\\"city\\\":"
-		"\\\"K\\\"},"
-		"\\\"any\\\":{\\\"a\\\":1},\\\"seconds\\\":1.5,\\\"duration\\\":\\\"2m\\\"}"
-		"\"]}");
-}
-
-static void test_ttl(void **state)
-{
-	static const char *const cases[][2] = {
-		{ "90s", "90000" },
-		{ "\"{duration}\"", "120000" },
-		{ "\"{seconds}\"", "1500" },
-		{ "\"{seconds}s\"", NULL }, /* 1.5s is no duration */
-		{ "\"{tags.0}m\"", NULL },
-		{ "\"{gone|3}\"", "3000" },
-		{ "\"{gone|3m}\"", "180000" },
-		{ "\"{gone|0}\"", NULL },
-		{ "\"{gone|-1}\"", NULL },
-		{ "\"{gone|1e300}\"", NULL },
-		{ "\"{flag}\"", NULL },
-		{ "\"{gone}\"", NULL },
-	};
-	char template[128], command[128];
-
-	for (size_t i = 0; i < array_len(cases); i++) {
-		snprintf(template, sizeof template, "{key: k, value: v, ttl: %s}",
-			cases[i][0]);
-		if (!cases[i][1]) {
-			assert_render_fails("SET", template, "ttl");
-			continue;
-		}
-		snprintf(command, sizeof command,
-			"{\"command\":[\"SET\",\"k\",\"v\",\"PX\",\"%s\"]}", cases[i][1]);
-		assert_command("SET", template, command);
-	}
-	assert_command("SET", "{key: k, value: v, ttl: \"{gone?}\"}",
-		"{\"command\":[\"SET\",\"k\",\"v\"]}");
-}
-
-static void test_what_cannot_be_rendered(void **state)
-{
-	struct errbuf errbuf;
-
-	assert_render_fails(
-		"SET", "{key: \"{gone}\", value: v}", "wildcard {gone} in key: no value");
-	assert_render_fails(
-		"SET", "{key: \"k:{gone}\", value: v}", "wildcard {gone} in key: no value");
-	assert_render_fails("SET", "{key: k, value: \"{gone?}\"}",
-		"wildcard {gone} in value: no value");
-	assert_render_fails("SET", "{key: k, value: \"{any}\"}", "value");
-	assert_null(render("SET", "{key: k, value: \"{id}\"}", 10, &errbuf));
-	assert_non_null(strstr(errbuf.text, "larger than 10 bytes"));
-}
-
-static void test_what_cannot_be_loaded(void **state)
-{
-	assert_load_fails("SET", "{key: k}", "the template lacks 'value'");
-	assert_load_fails("SET", "{key: k, value: [1]}", "value cannot be");
-	assert_load_fails("SET", "{key: k, value: {a: 1}}", "value cannot be");
-	assert_load_fails("SET", "{key: k, value: null}", "value cannot be null");
-	assert_load_fails("SET", "{key: k, value: \"{address}\"}", "would be an object");
-	assert_load_fails(
-		"SET", "{key: k, value: \"{tags}\"}", "would be an object or array");
-	assert_load_fails("SET", "{key: k, value: \"{$payload}\"}", "would be an object");
-	assert_load_fails("SET", "{key: \"{address}\", value: v}", "would be an object");
-	assert_load_fails("SET", "{key: k, value: \"{nam}\"}", "nam");
-	assert_load_fails(
-		"SET", "{key: k, value: {nam: \"{nam}\"}, stringify: true}", "nam");
-	assert_load_fails("SET", "{key: k, value: v, ttl: 60}", "must be a duration");
-	assert_load_fails("SET", "{key: k, value: v, ttl: 0s}", "must be longer than 0");
-	assert_load_fails(
-		"SET", "{key: k, value: v, stringify: \"{flag}\"}", "takes no wildcard");
-	assert_load_fails("DEL", "{key: k, value: v}", "unknown field 'value'");
-}
-
-static void test_codes(void **state)
-{
-	static const struct value zero = { .type = VALUE_NUMBER, .text = { "0", 1 } };
-	static const struct value one = { .type = VALUE_NUMBER, .text = { "1", 1 } };
-	static const struct {
-		const char *action, *template;
-		int none, some;
-	} cases[] = {
-		{ "SET", "{key: k, value: v}", 201, 201 },
-		{ "SETNX", "{key: k, value: v}", 200, 201 },
-		{ "HSET", "{key: k, field: f, value: v}", 201, 201 },
-		{ "HSETNX", "{key: k, field: f, value: v}", 200, 201 },
-		{ "SADD", "{key: k, value: v}", 200, 201 },
-		{ "SREM", "{key: k, value: v}", 200, 200 },
-		{ "DEL", "{key: k}", 200, 200 },
-		{ "INCR", "{key: k}", 201, 201 },
-		{ "ZADD", "{key: k, score: 1, member: m}", 201, 201 },
-		{ "PUBLISH", "{channel: c, value: v}", 200, 200 },
-	};
-	struct errbuf errbuf;
-
-	for (size_t i = 0; i < array_len(cases); i++) {
-		/* A request begins with its command. */
-		const struct redis_command *command = (const void *)render(
-			cases[i].action, cases[i].template, 4096, &errbuf);
-
-		assert_int_equal(command->code(&zero), cases[i].none);
-		assert_int_equal(command->code(&one), cases[i].some);
-	}
-}
+/* ---- errors ---- */
 
 static void test_error_kinds(void **state)
 {
@@ -551,13 +314,6 @@ static void test_arena_lost_midway(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_values_land_as_arguments),
-		TEST(test_stringify),
-		TEST(test_other_actions),
-		TEST(test_ttl),
-		TEST(test_what_cannot_be_rendered),
-		TEST(test_what_cannot_be_loaded),
-		TEST(test_codes),
 		TEST(test_error_kinds),
 		TEST(test_good_urls),
 		TEST(test_addresses),
