@@ -64,6 +64,9 @@ struct pool_client {
 	 * is reaped. When the pool is closing, what is in flight was cancelled before.
 	 */
 	void (*close)(struct pool_conn *conn);
+	/* What a connecting one has not got yet, for messages ("the login was not
+	 * answered"); may be NULL. */
+	const char *(*stage)(const struct pool_conn *conn);
 };
 
 /*
