@@ -77,15 +77,27 @@ static void fail(struct stream *stream, int error)
 	loop_deliver(stream->loop, &stream->tell);
 }
 
-/* The first of OpenSSL's errors is the cause; they come the last first. libevent's own, which
- * it puts among them, belong to no library. */
-static void fail_tls(struct stream *stream, int error)
+/*
+ * OpenSSL's errors come the last first, and what the SSL library says is the cause in other
+ * words than its helpers'. libevent's own, which stand among them, belong to no library.
+ */
+static unsigned long tls_error(struct stream *stream)
 {
 	unsigned long code = 0, next;
+
+	while ((next = bufferevent_get_openssl_error(stream->bev))) {
+		if (ERR_GET_LIB(next) == ERR_LIB_SSL ||
+			(ERR_GET_LIB(next) && ERR_GET_LIB(code) != ERR_LIB_SSL))
+			code = next;
+	}
+	return code;
+}
+
+static void fail_tls(struct stream *stream, int error)
+{
+	unsigned long code = tls_error(stream);
 	struct errbuf reason;
 
-	while ((next = bufferevent_get_openssl_error(stream->bev)))
-		code = ERR_GET_LIB(next) ? next : code;
 	if (code && ERR_GET_LIB(code) != ERR_LIB_SYS) {
 		tls_failure(stream->ssl, code, &reason);
 		stream->reason = mem_strdup(reason.text);
@@ -189,7 +201,6 @@ static void flush_output(struct loop_item *item)
 	if (stream->state != STREAM_OPEN)
 		return;
 	if (bufferevent_get_enabled(stream->bev) & EV_WRITE) {
-		/* on_written() follows; of nothing it does not. */
 		if (stream->ssl && stream_pending(stream) == 0)
 			all_has_left(stream);
 		return;
@@ -217,6 +228,9 @@ struct evbuffer *stream_output(struct stream *stream)
 
 void stream_touch(struct stream *stream)
 {
+	/* With TLS, on_written() follows whatever there is to write. */
+	if (stream->ssl && stream_pending(stream) > 0)
+		return;
 	loop_flush(stream->loop, &stream->flush);
 }
 

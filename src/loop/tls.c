@@ -398,9 +398,11 @@ struct tls_peer *tls_peer_new(struct tls_context *context, const char *host)
 {
 	struct tls_peer *peer = mem_zalloc(1, sizeof(*peer));
 	unsigned char address[sizeof(struct in6_addr)];
+	size_t len = strlen(host);
 
 	peer->context = tls_context_hold(context);
-	peer->host = mem_strdup(host);
+	/* "example.com." is how the DNS may be asked; no certificate is for it. */
+	peer->host = mem_copy(host, len > 0 && host[len - 1] == '.' ? len - 1 : len);
 	peer->is_address = inet_pton(AF_INET, host, address) == 1 ||
 			   inet_pton(AF_INET6, host, address) == 1;
 	return peer;
