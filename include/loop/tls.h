@@ -64,6 +64,12 @@ void tls_say_goodbye(struct ssl_st *ssl);
 void tls_detach(struct ssl_st *ssl);
 void tls_end(struct ssl_st *ssl);
 
+/*
+ * After writing failed: the code of the alert that the other side left before it hung up (it
+ * judges our certificate when for us the handshake is through); 0: none.
+ */
+unsigned long tls_last_words(struct ssl_st *ssl);
+
 /* Why a connection failed, in words ("TLS: certificate has expired"); code is OpenSSL's. */
 void tls_failure(struct ssl_st *ssl, unsigned long code, struct errbuf *out);
 

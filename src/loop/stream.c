@@ -80,6 +80,7 @@ static void fail(struct stream *stream, int error)
 /*
  * OpenSSL's errors come the last first, and what the SSL library says is the cause in other
  * words than its helpers'. libevent's own, which stand among them, belong to no library.
+ * 0: the socket failed, not TLS.
  */
 static unsigned long tls_error(struct stream *stream)
 {
@@ -90,7 +91,7 @@ static unsigned long tls_error(struct stream *stream)
 			(ERR_GET_LIB(next) && ERR_GET_LIB(code) != ERR_LIB_SSL))
 			code = next;
 	}
-	return code;
+	return ERR_GET_LIB(code) == ERR_LIB_SYS ? 0 : code;
 }
 
 static void fail_tls(struct stream *stream, int error)
@@ -98,7 +99,9 @@ static void fail_tls(struct stream *stream, int error)
 	unsigned long code = tls_error(stream);
 	struct errbuf reason;
 
-	if (code && ERR_GET_LIB(code) != ERR_LIB_SYS) {
+	if (!code)
+		code = tls_last_words(stream->ssl);
+	if (code) {
 		tls_failure(stream->ssl, code, &reason);
 		stream->reason = mem_strdup(reason.text);
 		error = EPROTO;

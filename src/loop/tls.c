@@ -474,6 +474,20 @@ static void verification_failure(SSL *ssl, struct errbuf *out)
 		errbuf_set(out, "TLS: %s", text);
 }
 
+unsigned long tls_last_words(SSL *ssl)
+{
+	unsigned long code;
+	char byte;
+
+	ERR_clear_error();
+	code = SSL_peek(ssl, &byte, 1) > 0 ? 0 : ERR_peek_error();
+	ERR_clear_error();
+	if (ERR_GET_LIB(code) != ERR_LIB_SSL ||
+		ERR_GET_REASON(code) <= SSL_AD_REASON_OFFSET)
+		return 0;
+	return code;
+}
+
 void tls_failure(SSL *ssl, unsigned long code, struct errbuf *out)
 {
 	const char *reason = ERR_reason_error_string(code);

@@ -231,6 +231,6 @@ const char *dial_stage(const struct dial *dial)
 	if (dial->count == 0)
 		return "its name was not resolved";
 	if (dial->stream && stream_is_in_handshake(dial->stream))
-		return "the TLS handshake was not answered";
-	return "no answer";
+		return "the TLS handshake was not answered (does the server speak TLS?)";
+	return "no connection came about";
 }

@@ -57,6 +57,7 @@ struct redis_conn {
 	struct dial *dial;     /* NULL: it got through, or failed */
 	struct stream *stream; /* NULL: it did not get through yet */
 	struct redis_reader *reader;
+	bool answered;             /* a reply has come */
 	struct list flight;        /* slots in the order sent */
 	struct loop_timer silence; /* runs while something is in flight */
 	uint64_t heard; /* monotonic ns: when a reply was complete, or flight empty, last */
@@ -420,6 +421,7 @@ static void on_readable(void *owner)
 		if (got != REDIS_GOT_REPLY)
 			break;
 		conn->heard = loop_now(conn->client->loop);
+		conn->answered = true;
 		if (slot)
 			on_reply(conn, slot, &reply);
 		else
@@ -433,12 +435,20 @@ static void on_readable(void *owner)
 		pool_conn_move(&conn->base, CONN_IDLE);
 }
 
+/* A server that wants TLS hangs up on what is none. */
 static void on_ended(void *owner, int error)
 {
 	struct redis_conn *conn = owner;
+	const struct redis_client *client = conn->client;
+	bool maybe_tls = !conn->answered && !client->tls && client->endpoint->target.host;
+	struct errbuf reason;
 
-	conn_end(conn, ERR_LOST_SENT,
-		error ? stream_reason(conn->stream) : "the server closed it");
+	errbuf_set(&reason, "%s%s",
+		error ? stream_reason(conn->stream) : "the server closed it",
+		maybe_tls ? " before it answered anything (if it speaks TLS, the url must "
+			    "begin with rediss://)"
+			  : "");
+	conn_end(conn, ERR_LOST_SENT, reason.text);
 }
 
 /* ---- sending ---- */
