@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "catalog/key.h"
 #include "cli/cli.h"
+#include "loop/tls.h"
 #include "value/json.h"
 
 #define TAKES(option) (1U << (option))
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
 	arena_free(cli.arena);
 	arena_drop_cache();
 	json_drop_cache();
+	tls_drop_cache();
 	key_cleanup();
 	return code;
 }

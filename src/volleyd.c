@@ -18,6 +18,7 @@
 #include "front/event_api.h"
 #include "loop/dns.h"
 #include "loop/loop.h"
+#include "loop/tls.h"
 #include "value/json.h"
 
 /* Exit codes. */
@@ -259,6 +260,7 @@ static int serve(const char *path)
 		log_line(LOG_INFO, "volleyd ended", NULL);
 	arena_drop_cache();
 	json_drop_cache();
+	tls_drop_cache();
 	key_cleanup();
 	log_drain();
 	return started ? EXIT_DONE : EXIT_REFUSED;

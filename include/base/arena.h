@@ -40,6 +40,12 @@ struct text arena_text(struct arena *arena, struct text t);
 /* printf into the arena, NUL-terminated. */
 char *arena_printf(struct arena *arena, const char *format, ...) printf_like(2, 3);
 
+/*
+ * Has end(object) called when the arena is freed, before its memory goes; the last one first.
+ * For what a thing in the arena refers to elsewhere.
+ */
+void arena_defer(struct arena *arena, void (*end)(void *object), void *object);
+
 /* Bytes that the arena holds from the system, used or not. */
 size_t arena_size(const struct arena *arena);
 

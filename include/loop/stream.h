@@ -4,7 +4,8 @@
  *
  * Plain streams keep EV_WRITE off; what was written in a pass leaves in one call at its
  * flush point, and EV_WRITE is only on while the kernel's buffer is full. The owner never
- * sees partial writes.
+ * sees partial writes. A stream with TLS is the same to its owner; libevent does the writing
+ * there.
  */
 #ifndef VOLLEY_LOOP_STREAM_H
 #define VOLLEY_LOOP_STREAM_H
@@ -16,20 +17,21 @@
 
 #include "base/macros.h"
 #include "loop/loop.h"
+#include "loop/tls.h"
 
 struct stream;
 
 /* What the owner is told; always from the loop, never inside one of its own calls. */
 struct stream_events {
-	/* The connection stands (stream_connect only). */
+	/* The connection stands, the TLS handshake included (stream_connect only). */
 	void (*connected)(void *owner);
 	/* Bytes arrived; take them from stream_input(). */
 	void (*readable)(void *owner);
 	/* Everything written has left; may be NULL. */
 	void (*drained)(void *owner);
 	/*
-	 * The peer ended its side (error 0) or the connection failed (an errno value).
-	 * Nothing more is read. The owner calls stream_close() now or later.
+	 * The peer ended its side (error 0) or the connection failed (an errno value; EPROTO
+	 * for TLS, stream_reason() says more). Nothing more is read. The owner calls stream_close() now or later.
 	 */
 	void (*ended)(void *owner, int error);
 };
@@ -38,10 +40,23 @@ struct stream_events {
 struct stream *stream_accept(
 	struct loop *loop, int fd, const struct stream_events *events, void *owner);
 
-/* Begins to connect (TCP with TCP_NODELAY, or a unix socket). NULL: failed at once, errno
- * says why. */
+/*
+ * Begins to connect (TCP with TCP_NODELAY, or a unix socket), with TLS unless tls is NULL;
+ * that peer lives until stream_close(). NULL: failed at once, errno says why.
+ */
 must_check struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
-	socklen_t len, const struct stream_events *events, void *owner);
+	socklen_t len, struct tls_peer *tls, const struct stream_events *events,
+	void *owner);
+
+/* Another owner takes the stream over, with whatever has been read. */
+void stream_set_owner(
+	struct stream *stream, const struct stream_events *events, void *owner);
+
+/* TCP stands, the TLS handshake does not yet. */
+bool stream_is_in_handshake(const struct stream *stream);
+
+/* For ended(): why it failed, in words; "the other side closed it" when error was 0. */
+const char *stream_reason(const struct stream *stream);
 
 /* The bytes that have arrived and were not drained yet. */
 struct evbuffer *stream_input(struct stream *stream);

@@ -69,6 +69,9 @@ struct pool_client {
 	 * to is not needed any more. Also inside pool_submit(). NULL: nothing to do.
 	 */
 	void (*forget)(struct attempt *attempt);
+	/* What a connecting one has not got yet, for messages ("the login was not
+	 * answered"); may be NULL. */
+	const char *(*stage)(const struct pool_conn *conn);
 };
 
 /*

@@ -73,6 +73,8 @@ struct account_context {
 	const char *environment;   /* "live" or "test" */
 	const char *folder;        /* the project folder: relative paths start here */
 	struct pool_settings pool; /* already resolved */
+	uint64_t *files; /* account_check() fills in what changes with files beside the
+			    project's own that it read; may be NULL */
 };
 
 /* One const row per native service, listed in services.c. */

@@ -46,12 +46,20 @@ struct chunk {
 	alignas(max_align_t) char data[];
 };
 
+/* What is to be called when the arena ends. */
+struct deferred {
+	struct deferred *next;
+	void (*end)(void *object);
+	void *object;
+};
+
 struct arena {
-	struct chunk *chunks; /* all; the newest of the doubling ones in front */
-	char *at, *end;       /* what is left of that one */
-	char *newest;         /* the last block taken from it; NULL: none */
-	size_t next_size;     /* of the next doubling chunk */
-	size_t size;          /* sum over chunks */
+	struct chunk *chunks;      /* all; the newest of the doubling ones in front */
+	char *at, *end;            /* what is left of that one */
+	char *newest;              /* the last block taken from it; NULL: none */
+	size_t next_size;          /* of the next doubling chunk */
+	size_t size;               /* sum over chunks */
+	struct deferred *deferred; /* the newest first */
 };
 
 static struct chunk *kept[CHUNK_CLASSES]; /* by size: CHUNK_FIRST << index */
@@ -125,6 +133,7 @@ struct arena *arena_new(void)
 	arena->newest = NULL;
 	arena->next_size = CHUNK_FIRST * 2;
 	arena->size = chunk->size;
+	arena->deferred = NULL;
 	poison(arena->at, (size_t)(arena->end - arena->at));
 	return arena;
 }
@@ -133,6 +142,8 @@ void arena_free(struct arena *arena)
 {
 	struct chunk *chunk = arena ? arena->chunks : NULL;
 
+	for (struct deferred *d = arena ? arena->deferred : NULL; d; d = d->next)
+		d->end(d->object);
 	while (chunk) {
 		struct chunk *next = chunk->next;
 
@@ -262,6 +273,14 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 	(void)vsnprintf(text, (size_t)len + 1, format, args);
 	va_end(args);
 	return text;
+}
+
+void arena_defer(struct arena *arena, void (*end)(void *object), void *object)
+{
+	struct deferred *deferred = arena_alloc(arena, sizeof(*deferred));
+
+	*deferred = (struct deferred){ arena->deferred, end, object };
+	arena->deferred = deferred;
 }
 
 size_t arena_size(const struct arena *arena)

@@ -83,7 +83,7 @@ static void append_node(struct strbuf *out, const struct node *node)
 }
 
 static uint64_t fingerprint(const struct service_ops *ops, const struct node *half,
-	const struct pool_settings *pool)
+	const struct pool_settings *pool, uint64_t files)
 {
 	struct strbuf out;
 	uint64_t hash;
@@ -94,6 +94,7 @@ static uint64_t fingerprint(const struct service_ops *ops, const struct node *ha
 		(unsigned long long)pool->connect_timeout,
 		(unsigned long long)pool->timeout, (unsigned long long)pool->idle_timeout,
 		pool->response_limit);
+	strbuf_printf(&out, "%llu:", (unsigned long long)files);
 	append_node(&out, half);
 	hash = hash_bytes(out.data, out.len);
 	explicit_bzero(out.data, out.len);
@@ -102,7 +103,7 @@ static uint64_t fingerprint(const struct service_ops *ops, const struct node *ha
 }
 
 /* What a half may hold beside the connector's fields. */
-static const char *const others[] = { "pool", "breaker", "rate", "concurrency", "tls" };
+static const char *const others[] = { "pool", "breaker", "rate", "concurrency" };
 
 /* Whether the key is the connector's, or one of those misspelt, which the check of its fields
  * reports. Neither that nor ours is an error. */
@@ -170,11 +171,11 @@ static struct pool_settings read_pool(
 	};
 }
 
-/* Checks what has no effect in this version, and refuses what must not be ignored. */
+/* Checks what has no effect in this version. */
 static void check_others(struct load *load, const struct node *half)
 {
 	struct volley_settings scratch = *load->settings;
-	const struct node *rate = node_get(half, "rate"), *tls = node_get(half, "tls");
+	const struct node *rate = node_get(half, "rate");
 	const struct node *concurrency = node_get(half, "concurrency");
 	double per_second;
 
@@ -198,10 +199,6 @@ static void check_others(struct load *load, const struct node *half)
 
 		options_read(table, "", &map, &value, load->arena, load->diag, &load->idle);
 	}
-	if (!node_is_null(tls)) {
-		diag_error(load->diag, node_entry(half, TEXT("tls"))->key_place,
-			"TLS to services is not served by this version");
-	}
 }
 
 /* resolved: no reference was missing, so the connector can make sense of the values. */
@@ -213,6 +210,7 @@ static void read_half(struct load *load, struct service_account *account,
 	const char *name = environment_name(environment);
 	struct account_context *context;
 	const struct node *fields;
+	uint64_t files = 0;
 
 	half->present = !node_is_null(node);
 	if (!half->present || !ops || !ops->account)
@@ -233,10 +231,12 @@ static void read_half(struct load *load, struct service_account *account,
 	*context = (struct account_context){ .account = account->id.at,
 		.environment = name,
 		.folder = load->settings->folder,
-		.pool = half->pool };
+		.pool = half->pool,
+		.files = &files };
 	half->longest = half->pool.timeout;
 	half->settings = ops->account_check(fields, context, load->arena, load->diag);
-	half->fingerprint = fingerprint(ops, fields, &half->pool);
+	context->files = NULL;
+	half->fingerprint = fingerprint(ops, fields, &half->pool, files);
 }
 
 /* ---- the file ------------------------------------------------------------------------- */

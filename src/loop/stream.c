@@ -6,36 +6,53 @@
  * (bufferevent keeps that buffer's front frozen, hence the unfreezing); only what the
  * kernel did not take is left to bufferevent. Writing at once in stream_write() was
  * refused: pipelined replies would leave in a packet each.
+ *
+ * With TLS the bufferevent is bufferevent_openssl's, which writes by itself, and whose
+ * callbacks are deferred: only then what was read is told before the end that came with it.
+ * It holds events of the socket until it is freed, so the socket is closed after it.
  */
 #include "loop/stream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
 #define PEER_SIZE (INET6_ADDRSTRLEN + sizeof("[]:65535"))
 
+enum stream_state {
+	STREAM_CONNECTING, /* until TCP stands */
+	STREAM_HANDSHAKE,  /* of TLS */
+	STREAM_OPEN,
+	STREAM_FAILED, /* nothing moves any more; the owner is, or will be, told */
+	STREAM_CLOSED  /* nothing is told any more */
+};
+
 struct stream {
+	enum stream_state state;
 	struct loop *loop;
 	const struct stream_events *events;
 	void *owner;
 	struct bufferevent *bev;
 	struct evbuffer *output;
-	int fd;                   /* -1: closed */
+	struct ssl_st *ssl; /* NULL: no TLS */
+	int fd;
 	struct event *connecting; /* NULL: the connection stands */
 	struct loop_item flush, tell, reap;
 	int error;     /* what tell will say */
+	char *reason;  /* of a failure; NULL: what errno says */
 	bool reading;  /* EV_READ is on, or will be once connected */
 	bool at_eof;   /* the peer sends nothing more */
-	bool ended;    /* failed or closed: nothing moves any more */
 	bool shutdown; /* the sending side ends when all has left */
 	char peer[PEER_SIZE];
 };
@@ -52,13 +69,47 @@ static void tell_ended(struct loop_item *item)
 /* From now on nothing moves; the owner hears of it at the deliver point. */
 static void fail(struct stream *stream, int error)
 {
-	if (stream->ended)
+	if (stream->state >= STREAM_FAILED)
 		return;
-	stream->ended = true;
+	stream->state = STREAM_FAILED;
 	stream->error = error ? error : ECONNRESET;
 	bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
 	loop_deliver(stream->loop, &stream->tell);
 }
+
+/*
+ * OpenSSL's errors come the last first, and what the SSL library says is the cause in other
+ * words than its helpers'. libevent's own, which stand among them, belong to no library.
+ * 0: the socket failed, not TLS.
+ */
+static unsigned long tls_error(struct stream *stream)
+{
+	unsigned long code = 0, next;
+
+	while ((next = bufferevent_get_openssl_error(stream->bev))) {
+		if (ERR_GET_LIB(next) == ERR_LIB_SSL ||
+			(ERR_GET_LIB(next) && ERR_GET_LIB(code) != ERR_LIB_SSL))
+			code = next;
+	}
+	return ERR_GET_LIB(code) == ERR_LIB_SYS ? 0 : code;
+}
+
+static void fail_tls(struct stream *stream, int error)
+{
+	unsigned long code = tls_error(stream);
+	struct errbuf reason;
+
+	if (!code)
+		code = tls_last_words(stream->ssl);
+	if (code) {
+		tls_failure(stream->ssl, code, &reason);
+		stream->reason = mem_strdup(reason.text);
+		error = EPROTO;
+	}
+	fail(stream, error);
+}
+
+static void open_now(struct stream *stream);
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
@@ -66,13 +117,24 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	int error = EVUTIL_SOCKET_ERROR();
 
 	loop_now(stream->loop);
-	if (what & BEV_EVENT_ERROR) {
+	if (what & BEV_EVENT_CONNECTED) {
+		open_now(stream);
+	} else if (what & BEV_EVENT_ERROR && stream->ssl) {
+		fail_tls(stream, error);
+	} else if (what & BEV_EVENT_ERROR) {
 		fail(stream, error);
 	} else if (what & BEV_EVENT_EOF) {
 		stream->reading = false;
 		stream->at_eof = true;
 		stream->events->ended(stream->owner, 0);
 	}
+}
+
+const char *stream_reason(const struct stream *stream)
+{
+	if (stream->reason)
+		return stream->reason;
+	return stream->error ? strerror(stream->error) : "the other side closed it";
 }
 
 /* ---- reading ---- */
@@ -82,20 +144,26 @@ static void on_read(struct bufferevent *bev, void *arg)
 	struct stream *stream = arg;
 
 	loop_now(stream->loop);
-	stream->events->readable(stream->owner);
+	/* A deferred call may come after reading was switched off: see below. */
+	if (stream->reading || stream->at_eof)
+		stream->events->readable(stream->owner);
 }
 
 void stream_read_enable(struct stream *stream, bool on)
 {
-	if (stream->ended || stream->at_eof || stream->reading == on)
+	if (stream->state >= STREAM_FAILED || stream->at_eof || stream->reading == on)
 		return;
 	stream->reading = on;
-	if (stream->connecting)
+	/* bufferevent_openssl only keeps it in mind until the handshake is through. */
+	if (stream->state != STREAM_OPEN && !stream->ssl)
 		return;
-	if (on)
-		bufferevent_enable(stream->bev, EV_READ);
-	else
+	if (!on) {
 		bufferevent_disable(stream->bev, EV_READ);
+		return;
+	}
+	bufferevent_enable(stream->bev, EV_READ);
+	if (stream->ssl && evbuffer_get_length(stream_input(stream)) > 0)
+		bufferevent_trigger(stream->bev, EV_READ, BEV_OPT_DEFER_CALLBACKS);
 }
 
 struct evbuffer *stream_input(struct stream *stream)
@@ -107,6 +175,8 @@ struct evbuffer *stream_input(struct stream *stream)
 
 static void all_has_left(struct stream *stream)
 {
+	if (stream->shutdown && stream->ssl)
+		tls_say_goodbye(stream->ssl);
 	if (stream->shutdown)
 		shutdown(stream->fd, SHUT_WR);
 	if (stream->events->drained)
@@ -119,7 +189,10 @@ static void on_written(struct bufferevent *bev, void *arg)
 	struct stream *stream = arg;
 
 	loop_now(stream->loop);
-	bufferevent_disable(bev, EV_WRITE);
+	if (stream->state != STREAM_OPEN || stream_pending(stream) > 0)
+		return;
+	if (!stream->ssl)
+		bufferevent_disable(bev, EV_WRITE);
 	all_has_left(stream);
 }
 
@@ -128,9 +201,13 @@ static void flush_output(struct loop_item *item)
 	struct stream *stream = container_of(item, struct stream, flush);
 	int written, error;
 
-	if (stream->ended || stream->connecting ||
-		(bufferevent_get_enabled(stream->bev) & EV_WRITE))
+	if (stream->state != STREAM_OPEN)
 		return;
+	if (bufferevent_get_enabled(stream->bev) & EV_WRITE) {
+		if (stream->ssl && stream_pending(stream) == 0)
+			all_has_left(stream);
+		return;
+	}
 	if (evbuffer_get_length(stream->output) > 0) {
 		evbuffer_unfreeze(stream->output, 1);
 		written = evbuffer_write(stream->output, stream->fd);
@@ -154,6 +231,9 @@ struct evbuffer *stream_output(struct stream *stream)
 
 void stream_touch(struct stream *stream)
 {
+	/* With TLS, on_written() follows whatever there is to write. */
+	if (stream->ssl && stream_pending(stream) > 0)
+		return;
 	loop_flush(stream->loop, &stream->flush);
 }
 
@@ -184,24 +264,47 @@ static void reap(struct loop_item *item)
 	struct stream *stream = container_of(item, struct stream, reap);
 
 	bufferevent_free(stream->bev);
+	if (stream->ssl) {
+		tls_end(stream->ssl);
+		close(stream->fd);
+	}
+	free(stream->reason);
 	loop_dispose(stream, sizeof(*stream));
+}
+
+/* Until it is freed, bufferevent_openssl may still read and write: the socket outlives it. */
+static void close_tls(struct stream *stream)
+{
+	if (stream->state == STREAM_OPEN)
+		tls_say_goodbye(stream->ssl);
+	tls_detach(stream->ssl);
+	shutdown(stream->fd, SHUT_RDWR);
 }
 
 void stream_close(struct stream *stream)
 {
-	if (stream->fd < 0)
+	if (stream->state == STREAM_CLOSED)
 		return;
-	stream->ended = true;
 	bufferevent_setcb(stream->bev, NULL, NULL, NULL, NULL);
 	bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
 	if (stream->connecting)
 		event_free(stream->connecting);
 	stream->connecting = NULL;
-	close(stream->fd);
-	stream->fd = -1;
+	if (stream->ssl)
+		close_tls(stream);
+	else
+		close(stream->fd);
+	stream->state = STREAM_CLOSED;
 	loop_cancel(stream->loop, &stream->flush);
 	loop_cancel(stream->loop, &stream->tell);
 	loop_reap(stream->loop, &stream->reap);
+}
+
+void stream_set_owner(
+	struct stream *stream, const struct stream_events *events, void *owner)
+{
+	stream->events = events;
+	stream->owner = owner;
 }
 
 static void format_peer(struct stream *stream, const struct sockaddr *address)
@@ -237,8 +340,19 @@ static void set_nodelay(int fd, const struct sockaddr *address)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+static struct bufferevent *new_bufferevent(struct stream *stream)
+{
+	struct event_base *base = loop_base(stream->loop);
+
+	if (!stream->ssl)
+		return bufferevent_socket_new(base, stream->fd, 0);
+	/* It gets the socket, and begins the handshake, when TCP stands. */
+	return bufferevent_openssl_socket_new(
+		base, -1, stream->ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
+}
+
 static struct stream *stream_new(struct loop *loop, int fd, const struct sockaddr *address,
-	const struct stream_events *events, void *owner)
+	struct tls_peer *tls, const struct stream_events *events, void *owner)
 {
 	struct stream *stream = mem_zalloc(1, sizeof(*stream));
 
@@ -250,12 +364,16 @@ static struct stream *stream_new(struct loop *loop, int fd, const struct sockadd
 	stream->tell.run = tell_ended;
 	stream->reap.run = reap;
 	stream->reading = true;
-	stream->bev = bufferevent_socket_new(loop_base(loop), fd, 0);
+	stream->ssl = tls ? tls_begin(tls) : NULL;
+	stream->bev = new_bufferevent(stream);
 	if (!stream->bev)
 		mem_exhausted();
 	stream->output = bufferevent_get_output(stream->bev);
 	bufferevent_setcb(stream->bev, on_read, on_written, on_event, stream);
-	bufferevent_disable(stream->bev, EV_WRITE);
+	if (tls)
+		bufferevent_enable(stream->bev, EV_READ | EV_WRITE);
+	else
+		bufferevent_disable(stream->bev, EV_WRITE);
 	set_nodelay(fd, address);
 	format_peer(stream, address);
 	return stream;
@@ -269,12 +387,31 @@ struct stream *stream_accept(
 	struct stream *stream;
 
 	(void)getpeername(fd, (struct sockaddr *)&address, &len);
-	stream = stream_new(loop, fd, (struct sockaddr *)&address, events, owner);
+	stream = stream_new(loop, fd, (struct sockaddr *)&address, NULL, events, owner);
+	stream->state = STREAM_OPEN;
 	bufferevent_enable(stream->bev, EV_READ);
 	return stream;
 }
 
 /* ---- connecting ---- */
+
+bool stream_is_in_handshake(const struct stream *stream)
+{
+	return stream->state == STREAM_HANDSHAKE;
+}
+
+/* All of the connection stands. */
+static void open_now(struct stream *stream)
+{
+	if (stream->state >= STREAM_OPEN)
+		return;
+	stream->state = STREAM_OPEN;
+	if (stream->reading && !stream->ssl)
+		bufferevent_enable(stream->bev, EV_READ);
+	if (stream_pending(stream) > 0 || stream->shutdown)
+		stream_touch(stream);
+	stream->events->connected(stream->owner);
+}
 
 static void on_connect(evutil_socket_t fd, short what, void *arg)
 {
@@ -289,17 +426,18 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 	stream->connecting = NULL;
 	if (error) {
 		fail(stream, error);
-		return;
+	} else if (!stream->ssl) {
+		open_now(stream);
+	} else {
+		stream->state = STREAM_HANDSHAKE;
+		if (bufferevent_setfd(stream->bev, fd) != 0)
+			fail(stream, ENOMEM);
 	}
-	if (stream->reading)
-		bufferevent_enable(stream->bev, EV_READ);
-	if (stream_pending(stream) > 0 || stream->shutdown)
-		stream_touch(stream);
-	stream->events->connected(stream->owner);
 }
 
 struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
-	socklen_t len, const struct stream_events *events, void *owner)
+	socklen_t len, struct tls_peer *tls, const struct stream_events *events,
+	void *owner)
 {
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct stream *stream;
@@ -313,7 +451,7 @@ struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
 		errno = error;
 		return NULL;
 	}
-	stream = stream_new(loop, fd, address, events, owner);
+	stream = stream_new(loop, fd, address, tls, events, owner);
 	stream->connecting = event_new(loop_base(loop), fd, EV_WRITE, on_connect, stream);
 	if (!stream->connecting || event_add(stream->connecting, NULL) != 0)
 		mem_exhausted();

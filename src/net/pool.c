@@ -201,6 +201,17 @@ static void on_backoff_end(struct loop_timer *timer)
 
 /* ---- deadlines of connections ---- */
 
+static void say_too_slow(const struct pool_conn *conn, struct errbuf *reason)
+{
+	const struct pool *pool = conn->pool;
+	const char *stage = pool->client->stage ? pool->client->stage(conn) : NULL;
+
+	errbuf_set(reason, "could not connect%s%s within %llu ms%s%s",
+		conn->target ? " to " : "", conn->target ? conn->target : "",
+		(unsigned long long)(pool->settings->connect_timeout / NS_PER_MS),
+		stage ? ": " : "", stage ? stage : "");
+}
+
 static void on_connect_timer(struct loop_timer *timer)
 {
 	struct pool *pool = container_of(timer, struct pool, connect_timer);
@@ -211,9 +222,7 @@ static void on_connect_timer(struct loop_timer *timer)
 
 	while ((conn = conn_of(list_first(&pool->conns[CONN_CONNECTING]))) &&
 		now - conn->since + NS_PER_MS > limit) {
-		errbuf_set(&reason, "could not connect%s%s within %llu ms",
-			conn->target ? " to " : "", conn->target ? conn->target : "",
-			(unsigned long long)(limit / NS_PER_MS));
+		say_too_slow(conn, &reason);
 		set_state(conn, CONN_CLOSED);
 		pool->client->close(conn);
 		connect_failed(pool, ERR_CONNECT, NULL, reason.text);

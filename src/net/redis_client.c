@@ -13,7 +13,6 @@
  */
 #include "net/redis_client.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/stream.h"
+#include "net/dial.h"
 #include "net/pool.h"
 #include "net/redis_reply.h"
 
@@ -34,6 +34,7 @@ struct redis_client {
 	struct loop *loop;
 	struct pool *pool;
 	const struct redis_endpoint *endpoint;
+	struct tls_peer *tls; /* NULL: no TLS */
 	const struct pool_settings *settings;
 	struct list spare; /* slots that are not in use */
 	struct loop_item reap;
@@ -53,13 +54,13 @@ struct slot {
 struct redis_conn {
 	struct pool_conn base;
 	struct redis_client *client;
-	struct stream *stream;
+	struct dial *dial;     /* NULL: it got through, or failed */
+	struct stream *stream; /* NULL: it did not get through yet */
 	struct redis_reader *reader;
+	bool answered;             /* a reply has come */
 	struct list flight;        /* slots in the order sent */
 	struct loop_timer silence; /* runs while something is in flight */
 	uint64_t heard; /* monotonic ns: when a reply was complete, or flight empty, last */
-	unsigned address; /* which of the endpoint's is being tried */
-	int first_error;  /* errno of the first address */
 	struct loop_item reap;
 };
 
@@ -140,6 +141,9 @@ static void conn_close(struct redis_conn *conn)
 	while ((slot = slot_first(conn)))
 		slot_release(slot);
 	loop_timer_stop(&conn->silence);
+	if (conn->dial)
+		dial_cancel(conn->dial);
+	conn->dial = NULL;
 	if (conn->stream)
 		stream_close(conn->stream);
 	conn->stream = NULL;
@@ -197,23 +201,6 @@ static void conn_end(struct redis_conn *conn, enum err first, const char *reason
 
 /* ---- connecting ---- */
 
-/* Begins with the next address that does not fail at once; false: there is none. */
-static bool try_addresses(struct redis_conn *conn)
-{
-	const struct redis_endpoint *endpoint = conn->client->endpoint;
-
-	for (; conn->address < endpoint->count; conn->address++) {
-		conn->stream = stream_connect(conn->client->loop,
-			(const struct sockaddr *)&endpoint->addresses[conn->address],
-			endpoint->lengths[conn->address], &events, conn);
-		if (conn->stream)
-			return true;
-		if (!conn->first_error)
-			conn->first_error = errno;
-	}
-	return false;
-}
-
 static void on_silence(struct loop_timer *timer)
 {
 	struct redis_conn *conn = container_of(timer, struct redis_conn, silence);
@@ -232,28 +219,6 @@ static void on_silence(struct loop_timer *timer)
 	conn_end(conn, ERR_LOST_SENT, reason.text);
 }
 
-static struct pool_conn *on_pool_connect(
-	struct pool *pool, void *owner, struct errbuf *errbuf)
-{
-	struct redis_client *client = owner;
-	struct redis_conn *conn = mem_zalloc(1, sizeof *conn);
-
-	conn->client = client;
-	if (!try_addresses(conn)) {
-		errbuf_set(errbuf, "could not connect to %s: %s", client->endpoint->name,
-			strerror(conn->first_error));
-		free(conn);
-		return NULL;
-	}
-	pool_conn_init(&conn->base, pool);
-	conn->base.target = client->endpoint->name;
-	conn->reader = redis_reader_new(client->settings->response_limit);
-	list_init(&conn->flight);
-	loop_timer_init(client->loop, &conn->silence, on_silence);
-	conn->reap.run = conn_reap;
-	return &conn->base;
-}
-
 static void write_command(struct redis_conn *conn, int count, const char *const *arguments,
 	const size_t *lengths)
 {
@@ -270,9 +235,8 @@ static void write_command(struct redis_conn *conn, int count, const char *const 
 	redisFreeSdsCommand(bytes);
 }
 
-static void on_connected(void *owner)
+static void log_in(struct redis_conn *conn)
 {
-	struct redis_conn *conn = owner;
 	const struct redis_endpoint *endpoint = conn->client->endpoint;
 	const char *auth[3] = { "AUTH" }, *select[2] = { "SELECT" };
 	char database[24];
@@ -301,6 +265,50 @@ static void on_connected(void *owner)
 		pool_conn_ready(&conn->base);
 	else
 		stream_touch(conn->stream);
+}
+
+static void on_through(void *owner, struct stream *stream)
+{
+	struct redis_conn *conn = owner;
+
+	conn->dial = NULL;
+	conn->stream = stream;
+	stream_set_owner(stream, &events, conn);
+	log_in(conn);
+}
+
+static void on_failed(void *owner, const char *reason)
+{
+	struct redis_conn *conn = owner;
+
+	conn->dial = NULL;
+	conn_end(conn, ERR_LOST_SENT, reason);
+}
+
+static struct pool_conn *on_pool_connect(
+	struct pool *pool, void *owner, struct errbuf *errbuf)
+{
+	static const struct dial_events dial_events = { on_through, on_failed };
+	struct redis_client *client = owner;
+	struct redis_conn *conn = mem_zalloc(1, sizeof *conn);
+
+	conn->client = client;
+	pool_conn_init(&conn->base, pool);
+	conn->base.target = client->endpoint->name;
+	conn->reader = redis_reader_new(client->settings->response_limit);
+	list_init(&conn->flight);
+	loop_timer_init(client->loop, &conn->silence, on_silence);
+	conn->reap.run = conn_reap;
+	conn->dial = dial_start(client->loop, &client->endpoint->target, client->tls,
+		client->settings->connect_timeout, &dial_events, conn);
+	return &conn->base;
+}
+
+static const char *on_pool_stage(const struct pool_conn *base)
+{
+	const struct redis_conn *conn = container_of(base, const struct redis_conn, base);
+
+	return conn->dial ? dial_stage(conn->dial) : "the login was not answered";
 }
 
 /* The login's errors are told without the server's text, which may repeat arguments. */
@@ -413,6 +421,7 @@ static void on_readable(void *owner)
 		if (got != REDIS_GOT_REPLY)
 			break;
 		conn->heard = loop_now(conn->client->loop);
+		conn->answered = true;
 		if (slot)
 			on_reply(conn, slot, &reply);
 		else
@@ -426,22 +435,20 @@ static void on_readable(void *owner)
 		pool_conn_move(&conn->base, CONN_IDLE);
 }
 
+/* A server that wants TLS hangs up on what is none. */
 static void on_ended(void *owner, int error)
 {
 	struct redis_conn *conn = owner;
-	const char *reason = error ? strerror(error) : "the server closed it";
+	const struct redis_client *client = conn->client;
+	bool maybe_tls = !conn->answered && !client->tls && client->endpoint->target.host;
+	struct errbuf reason;
 
-	if (conn->base.state == CONN_CONNECTING && list_empty(&conn->flight)) {
-		if (!conn->first_error)
-			conn->first_error = error;
-		stream_close(conn->stream);
-		conn->stream = NULL;
-		conn->address++;
-		if (try_addresses(conn))
-			return;
-		reason = strerror(conn->first_error);
-	}
-	conn_end(conn, ERR_LOST_SENT, reason);
+	errbuf_set(&reason, "%s%s",
+		error ? stream_reason(conn->stream) : "the server closed it",
+		maybe_tls ? " before it answered anything (if it speaks TLS, the url must "
+			    "begin with rediss://)"
+			  : "");
+	conn_end(conn, ERR_LOST_SENT, reason.text);
 }
 
 /* ---- sending ---- */
@@ -482,7 +489,6 @@ static void on_drained(void *owner)
 }
 
 static const struct stream_events events = {
-	.connected = on_connected,
 	.readable = on_readable,
 	.drained = on_drained,
 	.ended = on_ended,
@@ -492,6 +498,7 @@ static const struct stream_events events = {
 
 static const struct pool_client pool_client = {
 	.connect = on_pool_connect,
+	.stage = on_pool_stage,
 	.feed = on_pool_feed,
 	.close = on_pool_close,
 };
@@ -514,6 +521,8 @@ struct redis_client *redis_client_new(struct loop *loop,
 
 	client->loop = loop;
 	client->endpoint = endpoint;
+	if (endpoint->tls)
+		client->tls = tls_peer_new(endpoint->tls, endpoint->target.host);
 	client->settings = settings;
 	client->pool = pool_new(loop, settings, &pool_client, client, account, environment);
 	client->reap.run = client_reap;
@@ -524,6 +533,8 @@ struct redis_client *redis_client_new(struct loop *loop,
 void redis_client_free(struct redis_client *client)
 {
 	pool_free(client->pool);
+	tls_peer_free(client->tls);
+	client->tls = NULL;
 	loop_reap(client->loop, &client->reap);
 }
 

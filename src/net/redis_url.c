@@ -2,8 +2,7 @@
  * redis_url.c - the url of a Redis account, taken apart strictly.
  *
  * What is not understood is an error, never ignored: an option that silently has no effect
- * is found in production. Messages quote only what follows the userinfo. Names of hosts
- * would need a resolver that does not block; addresses, localhost and unix sockets do not.
+ * is found in production. Messages quote only what follows the userinfo.
  *
  * Refused: a general URL library; libevent's parser neither decodes nor takes unix sockets
  * apart.
@@ -11,10 +10,12 @@
 #include "net/redis_url.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
+
+enum { DEFAULT_PORT = 6379, HOST_MAX = 253 };
 
 static struct text head(struct text t, size_t len)
 {
@@ -130,60 +131,46 @@ static bool parse_userinfo(struct text *authority, struct arena *arena,
 	return true;
 }
 
-static void add_ipv4(struct redis_endpoint *out, struct in_addr address, unsigned port)
+/* What may stand in a name of the DNS; whether it is one, the DNS will say. */
+static bool is_name(struct text host)
 {
-	struct sockaddr_in *in = (struct sockaddr_in *)&out->addresses[out->count];
-
-	*in = (struct sockaddr_in){ .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port),
-		.sin_addr = address };
-	out->lengths[out->count++] = sizeof *in;
+	for (size_t i = 0; i < host.len; i++) {
+		if (!isalnum((unsigned char)host.at[i]) && !strchr(".-_", host.at[i]))
+			return false;
+	}
+	return host.at[0] != '.';
 }
 
-static void add_ipv6(struct redis_endpoint *out, struct in6_addr address, unsigned port)
+/* Only digits and dots: an address, and then a whole one. */
+static bool looks_like_ipv4(struct text host)
 {
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->addresses[out->count];
-
-	*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-		.sin6_port = htons((uint16_t)port),
-		.sin6_addr = address };
-	out->lengths[out->count++] = sizeof *in6;
+	return find(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") ==
+	       host.len;
 }
 
-static bool resolve(
-	struct text host, unsigned port, struct redis_endpoint *out, struct errbuf *errbuf)
+static bool check_host(struct text host, bool bracket, struct arena *arena,
+	struct redis_endpoint *out, struct errbuf *errbuf)
 {
-	struct in_addr ipv4;
-	struct in6_addr ipv6;
-	char name[64];
+	unsigned char address[sizeof(struct in6_addr)];
+	const char *name = arena_text(arena, host).at;
+	const char *wrong = NULL;
 
-	if (host.len == 0) {
+	if (host.len == 0)
 		errbuf_set(errbuf, "the url names no host");
-		return false;
-	}
-	if (text_is_nocase(host, "localhost")) {
-		ipv4.s_addr = htonl(INADDR_LOOPBACK);
-		add_ipv4(out, ipv4, port);
-		add_ipv6(out, in6addr_loopback, port);
-		return true;
-	}
-	if (host.len < sizeof name && !memchr(host.at, '\0', host.len)) {
-		memcpy(name, host.at, host.len);
-		name[host.len] = '\0';
-		if (inet_pton(AF_INET, name, &ipv4) == 1) {
-			add_ipv4(out, ipv4, port);
-			return true;
-		}
-		if (inet_pton(AF_INET6, name, &ipv6) == 1) {
-			add_ipv6(out, ipv6, port);
-			return true;
-		}
-	}
-	errbuf_set(errbuf,
-		"the host '%.*s' is no IP address: host names are not served yet "
-		"(an IP address, localhost or unix:PATH is)",
-		TEXT_ARG(host));
-	return false;
+	else if (host.len > HOST_MAX)
+		errbuf_set(errbuf, "the host's name is longer than %d bytes", HOST_MAX);
+	else if (memchr(host.at, '\0', host.len))
+		wrong = "no name";
+	else if (bracket)
+		wrong = inet_pton(AF_INET6, name, address) == 1 ? NULL : "no IPv6 address";
+	else if (!is_name(host))
+		wrong = "no name of a host";
+	else if (looks_like_ipv4(host) && inet_pton(AF_INET, name, address) != 1)
+		wrong = "no IP address";
+	if (wrong)
+		errbuf_set(errbuf, "the host '%.*s' is %s", TEXT_ARG(host), wrong);
+	out->target.host = name;
+	return host.len > 0 && host.len <= HOST_MAX && !wrong;
 }
 
 /* "host", "host:port", "[ipv6]:port" */
@@ -193,7 +180,7 @@ static bool parse_host(struct text t, struct arena *arena, struct redis_endpoint
 	bool bracket = t.len > 0 && t.at[0] == '[';
 	size_t end = bracket ? find(t, "]") : find(t, ":");
 	struct text host = head(t, end), port;
-	unsigned long number = 6379;
+	unsigned long number = DEFAULT_PORT;
 
 	if (bracket && end == t.len) {
 		errbuf_set(errbuf, "the address has a [ without ]");
@@ -209,14 +196,15 @@ static bool parse_host(struct text t, struct arena *arena, struct redis_endpoint
 			bracket ? "" : " (an IPv6 address stands in [brackets])");
 		return false;
 	}
-	if (!resolve(host, (unsigned)number, out, errbuf))
+	if (!check_host(host, bracket, arena, out, errbuf))
 		return false;
+	out->target.port = (unsigned)number;
 	out->name = arena_printf(
 		arena, bracket ? "[%.*s]:%lu" : "%.*s:%lu", TEXT_ARG(host), number);
 	return true;
 }
 
-/* What follows "redis://". */
+/* What follows "redis://" or "rediss://". */
 static bool parse_tcp(struct text t, struct arena *arena, struct redis_endpoint *out,
 	struct errbuf *errbuf)
 {
@@ -244,11 +232,10 @@ static bool parse_tcp(struct text t, struct arena *arena, struct redis_endpoint 
 static bool parse_unix(struct text t, const char *folder, struct arena *arena,
 	struct redis_endpoint *out, struct errbuf *errbuf)
 {
-	struct sockaddr_un *un = (struct sockaddr_un *)&out->addresses[0];
+	const size_t max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 	size_t end = find(t, "?");
 	struct text path = head(t, end), query = tail(t, end), authority;
 	const char *full;
-	size_t len;
 
 	if (starts_with(path, "//")) {
 		path = tail(path, 2);
@@ -268,16 +255,11 @@ static bool parse_unix(struct text t, const char *folder, struct arena *arena,
 		return false;
 	}
 	full = path.at[0] == '/' ? path.at : arena_printf(arena, "%s/%s", folder, path.at);
-	len = strlen(full);
-	if (len >= sizeof un->sun_path) {
-		errbuf_set(errbuf, "the socket's path is longer than %zu bytes",
-			sizeof un->sun_path - 1);
+	if (strlen(full) > max) {
+		errbuf_set(errbuf, "the socket's path is longer than %zu bytes", max);
 		return false;
 	}
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, full, len + 1);
-	out->lengths[0] = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
-	out->count = 1;
+	out->target.path = full;
 	out->name = arena_printf(arena, "unix:%s", full);
 	return parse_query(query, out, errbuf);
 }
@@ -290,9 +272,10 @@ bool redis_url_parse(struct text url, const char *folder, struct arena *arena,
 		return parse_tcp(tail(url, 8), arena, out, errbuf);
 	if (starts_with(url, "unix:"))
 		return parse_unix(tail(url, 5), folder, arena, out, errbuf);
-	if (starts_with(url, "rediss://"))
-		errbuf_set(errbuf, "TLS is not served yet: rediss:// cannot be used");
-	else
-		errbuf_set(errbuf, "the url must begin with redis:// or unix:");
+	if (starts_with(url, "rediss://")) {
+		out->is_tls = true;
+		return parse_tcp(tail(url, 9), arena, out, errbuf);
+	}
+	errbuf_set(errbuf, "the url must begin with redis://, rediss:// or unix:");
 	return false;
 }

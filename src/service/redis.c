@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "net/redis_client.h"
 #include "net/redis_url.h"
+#include "service/account_tls.h"
 #include "service/redis_actions.h"
 #include "service/redis_plan.h"
 
@@ -22,12 +23,15 @@
 
 static const struct field account_fields[] = {
 	{ "url", FIELD_TEXT, FIELD_REQUIRED | FIELD_ADDRESS, NULL, NULL,
-		"redis://[user[:password]@]host[:port][/db] or unix:PATH[?db=N]" },
+		"redis://[user[:password]@]host[:port][/db], rediss:// for TLS, or "
+		"unix:PATH[?db=N]" },
 	{ "username", FIELD_TEXT, 0, NULL, NULL,
 		"user of the login, in place of the url's" },
 	{ "password", FIELD_TEXT, FIELD_SECRET, NULL, NULL,
 		"password of the login, in place of the url's" },
-	{ "tls", FIELD_MAP, 0, NULL, NULL, "certificates; not served yet" }, { NULL }
+	{ "tls", FIELD_MAP, 0, NULL, NULL,
+		"with rediss://: files of certificates (ca, certificate, key), verify" },
+	{ NULL }
 };
 
 /* ---- accounts ---- */
@@ -37,6 +41,22 @@ struct settings {
 	struct pool_settings pool;
 	const char *account, *environment;
 };
+
+/* Whom we trust, and who we are; false: diag has an error. */
+static bool check_tls(struct redis_endpoint *endpoint, const struct node *url,
+	const struct node *tls, const struct account_context *context, struct arena *arena,
+	struct diag *diag)
+{
+	if (endpoint->is_tls) {
+		endpoint->tls = account_tls_read(tls, url->place, context, arena, diag);
+		return endpoint->tls != NULL;
+	}
+	if (node_is_null(tls))
+		return true;
+	diag_error(
+		diag, tls->place, "'tls' without TLS: the url must begin with rediss://");
+	return false;
+}
 
 static struct settings *account_check(const struct node *half,
 	const struct account_context *context, struct arena *arena, struct diag *diag)
@@ -48,15 +68,13 @@ static struct settings *account_check(const struct node *half,
 	const struct node *tls = node_get(half, "tls");
 	struct errbuf reason;
 
-	if (!node_is_null(tls)) {
-		diag_error(diag, tls->place, "TLS is not served yet");
-		return NULL;
-	}
 	if (!redis_url_parse(
 		    url->text, context->folder, arena, &settings->endpoint, &reason)) {
 		diag_error(diag, url->place, "%s", reason.text);
 		return NULL;
 	}
+	if (!check_tls(&settings->endpoint, url, tls, context, arena, diag))
+		return NULL;
 	if (!node_is_null(username))
 		settings->endpoint.username = username->text;
 	if (!node_is_null(password))

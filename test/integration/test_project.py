@@ -363,8 +363,11 @@ def test_harmless_forms_of_the_same(project):
 
 
 @pytest.mark.parametrize("half, fragment", [
-    ({"url": "rediss://127.0.0.1:1"}, "TLS"), ({"tls": {"ca": "x"}}, "TLS"),
-    ({"url": "redis://redis.example.com:6379"}, "redis.example.com"),
+    ({"tls": {"ca": "x"}}, "rediss://"), ({"tls": {}}, "rediss://"),
+    ({"url": "rediss://127.0.0.1:1", "tls": {"ca": "x"}}, "No such file"),
+    ({"url": "rediss://127.0.0.1:1", "tls": {"verify": False}}, "full|none"),
+    ({"url": "rediss://127.0.0.1:1", "tls": {"certificate": "x"}}, "no 'key'"),
+    ({"url": "redis://redis,example.com:6379"}, "redis,example.com"),
     ({"url": "redis://user@127.0.0.1"}, "password"), ({"url": "http://127.0.0.1"}, "redis://"),
     ({"url": "redis://127.0.0.1:99999"}, "port"), ({"url": "redis://127.0.0.1/x"}, "database"),
     ({"url": ""}, "."), ({"url": 5}, "url"), ({"url": None}, "url"),

@@ -175,6 +175,32 @@ static void chunks_are_used_again(void **state)
 	assert_int_equal(arena_total(), 0);
 }
 
+static int ended[4], end_count;
+
+static void note_end(void *object)
+{
+	ended[end_count++] = *(int *)object;
+}
+
+/* The object lives in the arena itself: it must be whole when it is ended. */
+static void ends_run_in_reverse_order(void **state)
+{
+	struct arena *arena = arena_new();
+
+	for (int i = 0; i < 3; i++) {
+		int *object = arena_alloc(arena, sizeof(*object));
+
+		*object = i;
+		arena_defer(arena, note_end, object);
+		arena_alloc(arena, 100000); /* another chunk */
+	}
+	assert_int_equal(end_count, 0);
+	arena_free(arena);
+	assert_int_equal(end_count, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ended[i], 2 - i);
+}
+
 /* With the sanitizer a read just behind a block must be reported. */
 static void overflow_is_seen(void **state)
 {
@@ -224,6 +250,7 @@ int main(void)
 		cmocka_unit_test(sizes_add_up),
 		cmocka_unit_test(large_chunks_stop_doubling),
 		cmocka_unit_test(chunks_are_used_again),
+		cmocka_unit_test(ends_run_in_reverse_order),
 		cmocka_unit_test(overflow_is_seen),
 		cmocka_unit_test(impossible_sizes_end_the_process),
 	};

@@ -388,7 +388,7 @@ static void connecting_sends_what_was_written_before(void **state)
 	char peer[32];
 
 	a.stream = stream_connect(
-		loop, (struct sockaddr *)&address, sizeof(address), &end_events, &a);
+		loop, (struct sockaddr *)&address, sizeof(address), NULL, &end_events, &a);
 	assert_non_null(a.stream);
 	assert_false(a.connected);
 	stream_write(a.stream, "hello", 5);
@@ -417,7 +417,7 @@ static void a_refused_connection_ends(void **state)
 	close(listening(&address));
 	a.stop_at_end = true;
 	a.stream = stream_connect(
-		loop, (struct sockaddr *)&address, sizeof(address), &end_events, &a);
+		loop, (struct sockaddr *)&address, sizeof(address), NULL, &end_events, &a);
 	assert_non_null(a.stream);
 	assert_int_equal(a.ended, -1);
 	loop_run(loop);
@@ -436,7 +436,7 @@ static void closing_while_connecting_is_silent(void **state)
 	struct alarm alarm;
 
 	a.stream = stream_connect(
-		loop, (struct sockaddr *)&address, sizeof(address), &end_events, &a);
+		loop, (struct sockaddr *)&address, sizeof(address), NULL, &end_events, &a);
 	assert_non_null(a.stream);
 	stream_close(a.stream);
 	alarm_init(loop, &alarm, '.');

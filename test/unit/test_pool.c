@@ -89,7 +89,11 @@ static void fake_close(struct pool_conn *base)
 	loop_reap(fake->world->loop, &fake->reap);
 }
 
-static const struct pool_client fake_client = { fake_connect, fake_feed, fake_close };
+static const struct pool_client fake_client = {
+	.connect = fake_connect,
+	.feed = fake_feed,
+	.close = fake_close,
+};
 
 static void stop_fires(struct loop_timer *timer)
 {

@@ -66,26 +66,42 @@ static void test_error_kinds(void **state)
 
 /* ---- urls ---- */
 
-static void test_good_urls(void **state)
+static void test_urls(void **state)
 {
 	static const struct {
 		const char *url, *name, *username, *password;
 		unsigned long database;
-		unsigned count;
+		const char *host; /* NULL: a unix socket */
+		unsigned port;
+		bool tls;
 	} cases[] = {
-		{ "redis://127.0.0.1", "127.0.0.1:6379", "", "", 0, 1 },
-		{ "redis://127.0.0.1:1/", "127.0.0.1:1", "", "", 0, 1 },
-		{ "redis://127.0.0.1:7000/3", "127.0.0.1:7000", "", "", 3, 1 },
-		{ "redis://localhost?db=4", "localhost:6379", "", "", 4, 2 },
-		{ "redis://[::1]:6380/1", "[::1]:6380", "", "", 1, 1 },
-		{ "redis://:pa%40ss@127.0.0.1", "127.0.0.1:6379", "", "pa@ss", 0, 1 },
+		{ "redis://127.0.0.1", "127.0.0.1:6379", "", "", 0, "127.0.0.1", 6379,
+			false },
+		{ "redis://127.0.0.1:1/", "127.0.0.1:1", "", "", 0, "127.0.0.1", 1, false },
+		{ "redis://127.0.0.1:7000/3", "127.0.0.1:7000", "", "", 3, "127.0.0.1",
+			7000, false },
+		{ "redis://localhost?db=4", "localhost:6379", "", "", 4, "localhost", 6379,
+			false },
+		{ "redis://[::1]:6380/1", "[::1]:6380", "", "", 1, "::1", 6380, false },
+		{ "redis://:pa%40ss@127.0.0.1", "127.0.0.1:6379", "", "pa@ss", 0,
+			"127.0.0.1", 6379, false },
 		{ "redis://us%3Aer:p@ss@127.0.0.1/2", "127.0.0.1:6379", "us:er", "p@ss", 2,
-			1 },
-		{ "redis://u:p:q@127.0.0.1", "127.0.0.1:6379", "u", "p:q", 0, 1 },
-		{ "unix:/run/r.sock?db=5", "unix:/run/r.sock", "", "", 5, 1 },
-		{ "unix:///run/r.sock", "unix:/run/r.sock", "", "", 0, 1 },
-		{ "unix://u:p@/run/a%20b.sock", "unix:/run/a b.sock", "u", "p", 0, 1 },
-		{ "unix:r.sock", "unix:/project/r.sock", "", "", 0, 1 },
+			"127.0.0.1", 6379, false },
+		{ "redis://u:p:q@127.0.0.1", "127.0.0.1:6379", "u", "p:q", 0, "127.0.0.1",
+			6379, false },
+		{ "redis://Redis-1.example.com", "Redis-1.example.com:6379", "", "", 0,
+			"Redis-1.example.com", 6379, false },
+		{ "redis://redis_1:6380", "redis_1:6380", "", "", 0, "redis_1", 6380,
+			false },
+		{ "rediss://u:p@redis.example.com:6380/2", "redis.example.com:6380", "u",
+			"p", 2, "redis.example.com", 6380, true },
+		{ "rediss://10.0.0.1", "10.0.0.1:6379", "", "", 0, "10.0.0.1", 6379, true },
+		{ "rediss://[::1]", "[::1]:6379", "", "", 0, "::1", 6379, true },
+		{ "unix:/run/r.sock?db=5", "unix:/run/r.sock", "", "", 5, NULL, 0, false },
+		{ "unix:///run/r.sock", "unix:/run/r.sock", "", "", 0, NULL, 0, false },
+		{ "unix://u:p@/run/a%20b.sock", "unix:/run/a b.sock", "u", "p", 0, NULL, 0,
+			false },
+		{ "unix:r.sock", "unix:/project/r.sock", "", "", 0, NULL, 0, false },
 	};
 	struct redis_endpoint endpoint;
 	struct errbuf errbuf;
@@ -98,29 +114,14 @@ static void test_good_urls(void **state)
 		assert_true(text_is(endpoint.username, cases[i].username));
 		assert_true(text_is(endpoint.password, cases[i].password));
 		assert_int_equal(endpoint.database, cases[i].database);
-		assert_int_equal(endpoint.count, cases[i].count);
+		assert_int_equal(endpoint.target.port, cases[i].port);
+		assert_int_equal(endpoint.is_tls, cases[i].tls);
+		assert_null(endpoint.tls);
+		if (cases[i].host)
+			assert_string_equal(endpoint.target.host, cases[i].host);
+		else
+			assert_string_equal(endpoint.target.path, cases[i].name + 5);
 	}
-}
-
-static void test_addresses(void **state)
-{
-	struct redis_endpoint endpoint;
-	struct errbuf errbuf;
-	const struct sockaddr_in *in = (const void *)&endpoint.addresses[0];
-	const struct sockaddr_in6 *in6 = (const void *)&endpoint.addresses[1];
-	const struct sockaddr_un *un = (const void *)&endpoint.addresses[0];
-
-	assert_true(redis_url_parse(
-		TEXT("redis://localhost:7001"), "/", arena, &endpoint, &errbuf));
-	assert_int_equal(in->sin_family, AF_INET);
-	assert_int_equal(ntohl(in->sin_addr.s_addr), 0x7f000001);
-	assert_int_equal(ntohs(in->sin_port), 7001);
-	assert_int_equal(in6->sin6_family, AF_INET6);
-	assert_memory_equal(&in6->sin6_addr, &in6addr_loopback, 16);
-	assert_int_equal(ntohs(in6->sin6_port), 7001);
-	assert_true(redis_url_parse(TEXT("unix:/a/b"), "/", arena, &endpoint, &errbuf));
-	assert_int_equal(un->sun_family, AF_UNIX);
-	assert_string_equal(un->sun_path, "/a/b");
 }
 
 static void test_bad_urls(void **state)
@@ -128,9 +129,22 @@ static void test_bad_urls(void **state)
 	static const struct {
 		const char *url, *reason;
 	} cases[] = {
-		{ "rediss://127.0.0.1", "TLS is not served yet" },
-		{ "redis://redis.example.com:6379", "host names are not served yet" },
-		{ "redis://127.0.0.1.5", "host names are not served yet" },
+		{ "redis://127.0.0.1.5", "'127.0.0.1.5' is no IP address" },
+		{ "rediss://10.1", "'10.1' is no IP address" },
+		{ "rediss://", "names no host" },
+		{ "rediss:/127.0.0.1", "must begin with" },
+		{ "redis://.example.com", "no name of a host" },
+		{ "redis://a b.example.com", "no name of a host" },
+		{ "redis://a%20b.example.com", "no name of a host" },
+		{ "redis://a,b", "no name of a host" },
+		{ "redis://[redis.example.com]", "no IPv6 address" },
+		{ "redis://[127.0.0.1]", "no IPv6 address" },
+		{ "redis://"
+		  "a123456789a123456789a123456789a123456789a123456789a123456789a123456789a"
+		  "123456789a123456789a123456789a123456789a123456789a123456789a123456789a1"
+		  "23456789a123456789a123456789a123456789a123456789a123456789a123456789a12"
+		  "3456789a123456789a123456789a123456789abcd",
+			"longer than 253" },
 		{ "http://127.0.0.1", "must begin with" },
 		{ "127.0.0.1:6379", "must begin with" },
 		{ "redis://", "names no host" },
@@ -315,8 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_error_kinds),
-		TEST(test_good_urls),
-		TEST(test_addresses),
+		TEST(test_urls),
 		TEST(test_bad_urls),
 		TEST(test_replies),
 		TEST(test_pipelined_replies),

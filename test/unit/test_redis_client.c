@@ -132,11 +132,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 
 static void listen_now(struct world *world)
 {
-	const struct redis_endpoint *endpoint = &world->endpoint;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	strcpy(address.sun_path, world->path);
 	world->listener = evconnlistener_new_bind(loop_base(world->loop), on_accept, world,
-		LEV_OPT_CLOSE_ON_FREE, 16, (struct sockaddr *)&endpoint->addresses[0],
-		(int)endpoint->lengths[0]);
+		LEV_OPT_CLOSE_ON_FREE, 16, (struct sockaddr *)&address, sizeof address);
 	assert_non_null(world->listener);
 }
 
@@ -388,7 +388,10 @@ static void test_login_refused(void **state)
 		{ "-ERR max number of clients reached\r\n", "refused the login (ERR)",
 			"ERR", ERR_CONNECT },
 		{ "-LOADING Redis is loading\r\n", "(LOADING)", "LOADING", ERR_REDIS_BUSY },
-		{ HANG, "could not connect to here within 60 ms", "", ERR_CONNECT },
+		{ HANG,
+			"could not connect to here within 60 ms: the login was not "
+			"answered",
+			"", ERR_CONNECT },
 		{ CLOSE "", "could not connect to here: the server closed it", "",
 			ERR_CONNECT },
 		{ "HTTP/1.1 400\r\n", "no Redis protocol", "", ERR_CONNECT },

@@ -213,11 +213,20 @@ static void test_redis_accounts(void **state)
 		"{url: \"redis://u@127.0.0.1\", username: v, password: \"{p}\"}", ""));
 	assert_false(account_loads("{username: u}", "test lacks 'url'"));
 	assert_false(account_loads("{url: null}", "must have a value"));
-	assert_false(account_loads("{url: \"rediss://127.0.0.1\"}", "TLS is not served"));
-	assert_false(account_loads(
-		"{url: \"redis://127.0.0.1\", tls: {verify: none}}", "TLS is not served"));
+	assert_true(account_loads("{url: \"redis://redis.local\"}", ""));
+	assert_true(
+		account_loads("{url: \"rediss://redis.local\", tls: {verify: none}}", ""));
+	assert_false(account_loads("{url: \"rediss://redis.local\", tls: {verify: no}}",
+		"verify of the tls block must be one of full|none"));
+	assert_false(account_loads("{url: \"rediss://redis.local\", tls: {cert: x}}",
+		"unknown field 'cert' in the tls block"));
+	assert_false(account_loads("{url: \"rediss://redis.local\", tls: {ca: \"\"}}",
+		"ca of the tls block names no file"));
+	assert_false(account_loads("{url: \"redis://127.0.0.1\", tls: {verify: none}}",
+		"must begin with rediss://"));
+	assert_false(account_loads("{url: \"unix:/r.sock\", tls: {}}", "rediss://"));
+	assert_false(account_loads("{url: \"rediss://127.0.0.1\", tls: x}", "mapping"));
 	assert_false(account_loads("{url: \"redis://u@127.0.0.1\"}", "needs a password"));
-	assert_false(account_loads("{url: \"redis://redis.local\"}", "host names"));
 }
 
 /* ---- LOG ---- */
