@@ -45,6 +45,9 @@ void tls_context_release(struct tls_context *context);
 /* Differs when a context was made of other files, or of the same ones after a change. */
 uint64_t tls_context_stamp(const struct tls_context *context);
 
+/* The file of the system's certificates; NULL: there is none. */
+const char *tls_system_bundle(void);
+
 /* Frees the system's certificates, which are kept for the next context. */
 void tls_drop_cache(void);
 

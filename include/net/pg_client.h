@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "loop/loop.h"
 #include "net/attempt.h"
+#include "net/pg_conninfo.h"
 #include "value/value.h"
 
 /* What of a statement does not change from run to run. */
@@ -40,10 +41,10 @@ struct pg_query {
 };
 
 struct pg_client_settings {
-	const char *conninfo; /* complete, see pg_conninfo.h */
-	bool prepare;         /* false: unnamed statements only, no session settings */
+	const struct pg_conninfo *conninfo;
+	const char *database;
+	bool prepare; /* false: unnamed statements only, no session settings */
 	const char *account, *environment; /* for messages */
-	const char *target;                /* "127.0.0.1:5432", for messages; may be NULL */
 	struct pool_settings pool;
 };
 

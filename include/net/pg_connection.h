@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/macros.h"
 #include "loop/loop.h"
+#include "net/pg_conninfo.h"
 
 struct pg_connection;
 
@@ -30,10 +31,11 @@ struct pg_connection_events {
 };
 
 /*
- * Begins to connect; conninfo is complete (pg_conninfo.h). NULL: failed at once, errbuf
- * says why.
+ * Begins to connect: looks names up, then logs in at the first address that answers. conninfo
+ * and database live as long as the connection. NULL: failed at once, errbuf says why.
  */
-must_check struct pg_connection *pg_connection_open(struct loop *loop, const char *conninfo,
+must_check struct pg_connection *pg_connection_open(struct loop *loop,
+	const struct pg_conninfo *conninfo, const char *database,
 	const struct pg_connection_events *events, void *owner, struct errbuf *errbuf);
 
 /* libpq's handle, to send and to take results with. */

@@ -139,7 +139,7 @@ static X509_STORE *read_store(const char *path, struct errbuf *errbuf)
 	return NULL;
 }
 
-static const char *system_bundle(void)
+const char *tls_system_bundle(void)
 {
 	const char *path = getenv(X509_get_default_cert_file_env());
 	struct stat st;
@@ -163,7 +163,7 @@ static X509_STORE *get_store(const struct tls_settings *settings, struct errbuf 
 	if (settings->ca)
 		return read_store(settings->ca, errbuf);
 	if (!system_store) {
-		bundle = system_bundle();
+		bundle = tls_system_bundle();
 		if (!bundle) {
 			errbuf_set(errbuf, "the system has no file of certificates");
 			return NULL;

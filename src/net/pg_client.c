@@ -250,14 +250,14 @@ static struct pool_conn *connect_session(
 	struct pg_client *client = owner;
 	struct pg_session *session = mem_zalloc(1, sizeof(*session));
 
-	session->connection = pg_connection_open(
-		client->loop, client->settings->conninfo, &events, session, errbuf);
+	session->connection = pg_connection_open(client->loop, client->settings->conninfo,
+		client->settings->database, &events, session, errbuf);
 	if (!session->connection) {
 		free(session);
 		return NULL;
 	}
 	pool_conn_init(&session->pooled, pool);
-	session->pooled.target = client->settings->target;
+	session->pooled.target = client->settings->conninfo->target;
 	session->loop = client->loop;
 	session->settings = client->settings;
 	session->grouping = &client->grouping;

@@ -10,16 +10,33 @@
  */
 #include "net/pg_connection.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <netdb.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/dns.h"
+
+/* A host that is a name. */
+struct lookup {
+	struct dns_query query;
+	struct pg_connection *connection;
+	bool begun;
+	struct dns_address addresses[DNS_ADDRESSES_MAX];
+	size_t count;
+	struct errbuf reason;
+};
 
 struct pg_connection {
 	struct loop *loop;
 	struct loop_item reap;
-	PGconn *pq; /* NULL: closed */
+	PGconn *pq; /* NULL: closed, or names are still being looked up */
+	const struct pg_conninfo *conninfo;
+	const char *database;
+	struct lookup *lookups; /* one per host of conninfo; NULL: no name among them */
+	size_t awaited;
 	struct event read, write;
 	const struct pg_connection_events *events;
 	void *owner;
@@ -212,36 +229,152 @@ static void on_login(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void on_reap(struct loop_item *item)
+/* ---- names ---- */
+
+static void add_addresses(struct pg_conninfo_text *text, const struct pg_host *host,
+	const struct lookup *lookup)
 {
-	free(container_of(item, struct pg_connection, reap));
+	char address[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < lookup->count; i++) {
+		if (getnameinfo((const struct sockaddr *)&lookup->addresses[i].address,
+			    lookup->addresses[i].len, address, sizeof(address), NULL, 0,
+			    NI_NUMERICHOST) == 0)
+			pg_conninfo_add(text, host, address);
+	}
 }
 
-struct pg_connection *pg_connection_open(struct loop *loop, const char *conninfo,
-	const struct pg_connection_events *events, void *owner, struct errbuf *errbuf)
+/* The string with every address that is known. False: none is, errbuf says why. */
+static bool make_string(
+	const struct pg_connection *connection, struct strbuf *out, struct errbuf *errbuf)
 {
-	struct pg_connection *connection;
-	char sqlstate[6];
-	PGconn *pq = PQconnectStart(conninfo);
+	const struct pg_conninfo *conninfo = connection->conninfo;
+	struct pg_conninfo_text text;
+	const struct lookup *failed = NULL;
 
+	pg_conninfo_begin(&text);
+	for (size_t i = 0; i < conninfo->count; i++) {
+		const struct pg_host *host = &conninfo->hosts[i];
+
+		if (host->address)
+			pg_conninfo_add(&text, host, host->address);
+		else if (connection->lookups[i].count > 0)
+			add_addresses(&text, host, &connection->lookups[i]);
+		else if (!failed)
+			failed = &connection->lookups[i];
+	}
+	if (text.count == 0 && failed)
+		*errbuf = failed->reason;
+	pg_conninfo_end(&text, conninfo, connection->database, out);
+	if (out->failed)
+		errbuf_set(errbuf, "the connection string is too long");
+	return text.count > 0 && !out->failed;
+}
+
+/* False: failed at once, errbuf says why. */
+static bool begin_login(struct pg_connection *connection, struct errbuf *errbuf)
+{
+	struct strbuf string;
+	char sqlstate[6];
+	PGconn *pq = NULL;
+
+	if (make_string(connection, &string, errbuf)) {
+		pq = PQconnectStart(string.data);
+		if (!pq)
+			mem_exhausted();
+	}
+	if (string.data)
+		explicit_bzero(string.data, string.len);
+	strbuf_free(&string);
 	if (!pq)
-		mem_exhausted();
+		return false;
 	if (PQstatus(pq) == CONNECTION_BAD) {
 		pg_message_clean(PQerrorMessage(pq), errbuf, sqlstate);
 		PQfinish(pq);
-		return NULL;
+		return false;
 	}
-	connection = mem_zalloc(1, sizeof(*connection));
-	connection->loop = loop;
-	connection->reap.run = on_reap;
 	connection->pq = pq;
-	connection->events = events;
-	connection->owner = owner;
 	PQsetNoticeProcessor(pq, on_notice, NULL);
 	PQsetErrorVerbosity(
 		pq, PQERRORS_VERBOSE); /* the only way to a failed login's SQLSTATE */
-	event_assign(&connection->write, loop_base(loop), -1, 0, on_writable, connection);
 	wait_for(connection, EV_WRITE);
+	return true;
+}
+
+static void on_resolved(struct dns_query *query)
+{
+	struct lookup *lookup = container_of(query, struct lookup, query);
+	struct pg_connection *connection = lookup->connection;
+	struct errbuf reason = { "" };
+
+	lookup->begun = false;
+	lookup->count = query->count;
+	memcpy(lookup->addresses, query->addresses,
+		query->count * sizeof(lookup->addresses[0]));
+	lookup->reason = query->reason;
+	if (--connection->awaited > 0)
+		return;
+	if (!begin_login(connection, &reason))
+		connection->events->failed(connection->owner, ERR_CONNECT, "", reason.text);
+}
+
+static void begin_lookups(struct pg_connection *connection)
+{
+	const struct pg_conninfo *conninfo = connection->conninfo;
+
+	connection->lookups = mem_zalloc(conninfo->count, sizeof(*connection->lookups));
+	for (size_t i = 0; i < conninfo->count; i++) {
+		struct lookup *lookup = &connection->lookups[i];
+
+		if (conninfo->hosts[i].address)
+			continue;
+		lookup->connection = connection;
+		lookup->query.done = on_resolved;
+		lookup->begun = true;
+		connection->awaited++;
+		dns_resolve(connection->loop, conninfo->hosts[i].host, &lookup->query);
+	}
+}
+
+static bool has_names(const struct pg_conninfo *conninfo)
+{
+	for (size_t i = 0; i < conninfo->count; i++) {
+		if (!conninfo->hosts[i].address)
+			return true;
+	}
+	return false;
+}
+
+/* ---- life ---- */
+
+static void on_reap(struct loop_item *item)
+{
+	struct pg_connection *connection = container_of(item, struct pg_connection, reap);
+
+	free(connection->lookups);
+	free(connection);
+}
+
+struct pg_connection *pg_connection_open(struct loop *loop,
+	const struct pg_conninfo *conninfo, const char *database,
+	const struct pg_connection_events *events, void *owner, struct errbuf *errbuf)
+{
+	struct pg_connection *connection = mem_zalloc(1, sizeof(*connection));
+
+	connection->loop = loop;
+	connection->reap.run = on_reap;
+	connection->conninfo = conninfo;
+	connection->database = database;
+	connection->events = events;
+	connection->owner = owner;
+	event_assign(&connection->read, loop_base(loop), -1, 0, on_login, connection);
+	event_assign(&connection->write, loop_base(loop), -1, 0, on_writable, connection);
+	if (has_names(conninfo)) {
+		begin_lookups(connection);
+	} else if (!begin_login(connection, errbuf)) {
+		free(connection);
+		return NULL;
+	}
 	return connection;
 }
 
@@ -249,6 +382,10 @@ void pg_connection_close(struct pg_connection *connection)
 {
 	event_del(&connection->read);
 	event_del(&connection->write);
+	for (size_t i = 0; connection->lookups && i < connection->conninfo->count; i++) {
+		if (connection->lookups[i].begun)
+			dns_cancel(&connection->lookups[i].query);
+	}
 	PQfinish(connection->pq);
 	connection->pq = NULL;
 	loop_reap(connection->loop, &connection->reap);

@@ -4,7 +4,8 @@
  *
  * libpq fills what a string leaves out from the environment and from files, and looks host
  * names up; each of these can block or surprise a daemon. So the string is taken apart by
- * libpq's own parser and written anew with every such parameter in it. An empty value
+ * libpq's own parser and written anew with every such parameter in it; names become
+ * addresses when a connection is opened. An empty value
  * counts as given in a connection string (but not in PQconnectStartParams' arrays, which is
  * why there are none here).
  *
@@ -22,14 +23,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "loop/tls.h"
 
-enum { CONNINFO_MAX = 64 * 1024, HOSTS_MAX = 32, KEYWORD_MAX = 40 };
+enum { CONNINFO_MAX = 64 * 1024, HOSTS_MAX = 32, KEYWORD_MAX = 40, NAME_MAX_LEN = 253 };
+
+/* A file that cannot exist, so that libpq looks for none in somebody's home. */
+#define NO_FILE "/dev/null/none"
 
 /* What is sent when the url does not say; "" keeps the environment out. */
 static const struct {
@@ -37,16 +44,22 @@ static const struct {
 } defaults[] = {
 	{ "password", "" },
 	{ "requirepeer", "" },
-	{ "passfile", "/dev/null/none" }, /* cannot exist: ~/.pgpass is not read */
+	{ "passfile", NO_FILE }, /* ~/.pgpass is not read */
 	{ "application_name", "volley" },
 	{ "gssencmode", "disable" },
 	{ "channel_binding", "prefer" },
+	{ "sslcompression", "0" },
+	{ "sslsni", "1" },
+	{ "sslpassword", "" },
+	{ "ssl_min_protocol_version", "TLSv1.2" },
+	{ "ssl_max_protocol_version", "" },
 	{ "target_session_attrs", "any" },
 };
 
 /* What is written in a way of its own, or not passed on. */
 static const char *const handled[] = { "host", "hostaddr", "port", "dbname", "user",
-	"options", "sslmode", "client_encoding", "connect_timeout", "service" };
+	"options", "sslmode", "client_encoding", "connect_timeout", "service",
+	"sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir" };
 
 static const char *option_value(const PQconninfoOption *options, const char *keyword)
 {
@@ -219,10 +232,6 @@ static bool check_values(const PQconninfoOption *options, struct errbuf *errbuf)
 
 static bool check_refused(const PQconninfoOption *options, struct errbuf *errbuf)
 {
-	static const char *const plain[] = { "disable", "allow", "prefer" };
-	const char *sslmode = option_value(options, "sslmode");
-	const char *binding = option_value(options, "channel_binding");
-
 	if (option_value(options, "service")) {
 		errbuf_set(errbuf,
 			"'service' is not served: write its parameters into the url");
@@ -235,13 +244,6 @@ static bool check_refused(const PQconninfoOption *options, struct errbuf *errbuf
 	}
 	if (option_value(options, "replication")) {
 		errbuf_set(errbuf, "'replication' connections run no statements");
-		return false;
-	}
-	if ((sslmode && !is_one_of(sslmode, plain, array_len(plain))) ||
-		(binding && strcmp(binding, "require") == 0)) {
-		errbuf_set(errbuf, "TLS to PostgreSQL is not served yet (%s=%s)",
-			sslmode ? "sslmode" : "channel_binding",
-			sslmode ? sslmode : binding);
 		return false;
 	}
 	return true;
@@ -284,55 +286,48 @@ static bool check_port(const char *port, struct errbuf *errbuf)
 	return false;
 }
 
-/* The three parallel lists that libpq reads; a name that has two addresses stands twice. */
-struct host_lists {
-	struct strbuf host, hostaddr, port;
+/* Hosts as they are found, each with one address at most. */
+struct hosts {
+	struct pg_host items[2 * HOSTS_MAX]; /* localhost is two */
 	size_t count;
 };
 
 static void add_host(
-	struct host_lists *lists, const char *host, const char *hostaddr, const char *port)
+	struct hosts *hosts, const char *host, const char *address, const char *port)
 {
-	const char *comma = lists->count++ ? "," : "";
-
-	strbuf_printf(&lists->host, "%s%s", comma, host);
-	strbuf_printf(&lists->hostaddr, "%s%s", comma, hostaddr);
-	strbuf_printf(&lists->port, "%s%s", comma, port);
+	hosts->items[hosts->count++] = (struct pg_host){ host, address, port };
 }
 
 static bool expand_host(
-	struct host_lists *lists, const char *host, const char *port, struct errbuf *errbuf)
+	struct hosts *hosts, const char *host, const char *port, struct errbuf *errbuf)
 {
-	if (strcmp(host, "localhost") == 0) {
-		add_host(lists, host, "127.0.0.1", port);
-		add_host(lists, host, "::1", port);
+	if (strcasecmp(host, "localhost") == 0) {
+		add_host(hosts, host, "127.0.0.1", port);
+		add_host(hosts, host, "::1", port);
 	} else if (*host == '\0' || *host == '/' || *host == '@') {
 		add_host(
-			lists, host, "", port); /* a unix socket's folder; empty: libpq's */
+			hosts, host, "", port); /* a unix socket's folder; empty: libpq's */
 	} else if (is_address(host)) {
-		add_host(lists, host, host, port);
-	} else {
-		errbuf_set(errbuf,
-			"host names are not served yet ('%s'): use an IP address, "
-			"localhost or a "
-			"unix socket's folder",
-			host);
+		add_host(hosts, host, host, port);
+	} else if (strlen(host) > NAME_MAX_LEN || strpbrk(host, " '\\/")) {
+		errbuf_set(errbuf, "the host is neither a name nor an address");
 		return false;
+	} else {
+		add_host(hosts, host, NULL, port);
 	}
 	return true;
 }
 
-static bool expand_hosts(struct host_lists *lists, const PQconninfoOption *options,
+static bool expand_hosts(struct hosts *hosts, const PQconninfoOption *options,
 	struct arena *arena, struct errbuf *errbuf)
 {
-	const char *hosts = option_value(options, "host");
+	const char *names = option_value(options, "host");
 	const char *addresses = option_value(options, "hostaddr");
 	const char *ports = option_value(options, "port");
-	const char *names = hosts ? hosts : "";
 
 	for (size_t i = 0; i < HOSTS_MAX; i++) {
 		const char *address = addresses ? list_element(arena, addresses, i) : NULL;
-		const char *host = list_element(arena, names, i);
+		const char *host = list_element(arena, names ? names : "", i);
 		const char *port = list_element(arena, ports ? ports : "", i);
 
 		if (addresses ? !address : !host)
@@ -342,51 +337,98 @@ static bool expand_hosts(struct host_lists *lists, const PQconninfoOption *optio
 		if (!check_port(port, errbuf))
 			return false;
 		if (address && *address && is_address(address)) {
-			add_host(lists, host ? host : "", address, port);
+			add_host(hosts, host ? host : "", address, port);
 		} else if (address && *address) {
 			errbuf_set(errbuf, "hostaddr '%s' is no IP address", address);
 			return false;
-		} else if (!expand_host(lists, host ? host : "", port, errbuf)) {
+		} else if (!expand_host(hosts, host ? host : "", port, errbuf)) {
 			return false;
 		}
 	}
 	return true;
 }
 
-static const char *first_target(const struct host_lists *lists, struct arena *arena)
+static bool find_hosts(struct pg_conninfo *out, const PQconninfoOption *options,
+	struct arena *arena, struct errbuf *errbuf)
 {
-	const char *host = list_element(arena, lists->host.data, 0);
-	const char *address = list_element(arena, lists->hostaddr.data, 0);
-	const char *port = list_element(arena, lists->port.data, 0);
+	struct hosts hosts = { .count = 0 };
+	const struct pg_host *first = &hosts.items[0];
+	const char *name;
 
-	if (!*host)
-		host = *address ? address : "the local socket";
-	return arena_printf(arena, "%s port %s", host, *port ? port : "5432");
-}
-
-static bool append_hosts(struct strbuf *out, const PQconninfoOption *options,
-	struct arena *arena, const char **target, struct errbuf *errbuf)
-{
-	struct host_lists lists = { .count = 0 };
-
-	strbuf_init_arena(&lists.host, arena, CONNINFO_MAX);
-	strbuf_init_arena(&lists.hostaddr, arena, CONNINFO_MAX);
-	strbuf_init_arena(&lists.port, arena, CONNINFO_MAX);
-	if (!expand_hosts(&lists, options, arena, errbuf))
+	if (!expand_hosts(&hosts, options, arena, errbuf))
 		return false;
-	strbuf_char(&lists.host, '\0');
-	strbuf_char(&lists.hostaddr, '\0');
-	strbuf_char(&lists.port, '\0');
-	if (lists.host.failed || lists.hostaddr.failed || lists.port.failed) {
-		errbuf_set(errbuf, "the list of hosts is too long");
-		return false;
-	}
-	*target = first_target(&lists, arena);
-	append(out, "host", lists.host.data);
-	append(out, "hostaddr", lists.hostaddr.data);
-	append(out, "port", lists.port.data);
+	out->count = hosts.count;
+	out->hosts = arena_zalloc(arena, hosts.count, sizeof(*out->hosts));
+	memcpy(out->hosts, hosts.items, hosts.count * sizeof(*out->hosts));
+	name = first->host;
+	if (!*name)
+		name = first->address && *first->address ? first->address
+							 : "the local socket";
+	out->target = arena_printf(
+		arena, "%s port %s", name, *first->port ? first->port : "5432");
 	return true;
 }
+
+/* ---- TLS ---- */
+
+/* The file in the folder of the project; it must be there and, if private, for us alone. */
+static bool find_file(const PQconninfoOption *options, const char *keyword,
+	const char *folder, struct arena *arena, const char **out, struct errbuf *errbuf)
+{
+	const char *value = option_value(options, keyword);
+	bool is_private = strcmp(keyword, "sslkey") == 0;
+	struct stat st;
+	mode_t most;
+
+	*out = NO_FILE;
+	if (!value)
+		return true;
+	if (strcmp(keyword, "sslrootcert") == 0 && strcmp(value, "system") == 0) {
+		*out = tls_system_bundle();
+		return true;
+	}
+	*out = *value == '/' ? arena_text(arena, text_of(value)).at
+			     : arena_printf(arena, "%s/%s", folder, value);
+	if (stat(*out, &st) != 0 || access(*out, R_OK) != 0) {
+		errbuf_set(errbuf, "%s '%s': %s", keyword, *out, strerror(errno));
+		return false;
+	}
+	most = st.st_uid == 0 ? 0640 : 0600;
+	if (!is_private || !(st.st_mode & 0777 & ~most))
+		return true;
+	errbuf_set(errbuf,
+		"sslkey '%s' can be read by others (mode %04o): libpq wants 0600, or 0640 "
+		"when root owns it",
+		*out, (unsigned)(st.st_mode & 0777));
+	return false;
+}
+
+static bool append_tls(struct strbuf *out, const PQconninfoOption *options,
+	const char *folder, struct arena *arena, struct errbuf *errbuf)
+{
+	static const char *const files[] = { "sslrootcert", "sslcert", "sslkey", "sslcrl",
+		"sslcrldir" };
+	const char *sslmode = option_value(options, "sslmode");
+	bool verifies = sslmode && strncmp(sslmode, "verify", 6) == 0;
+	const char *file;
+
+	append(out, "sslmode", sslmode ? sslmode : "prefer");
+	for (size_t i = 0; i < array_len(files); i++) {
+		if (!find_file(options, files[i], folder, arena, &file, errbuf))
+			return false;
+		if (i == 0 && verifies && !option_value(options, files[i]))
+			file = tls_system_bundle();
+		if (!file) {
+			errbuf_set(errbuf, "the system has no file of certificates: name "
+					   "the CA's with sslrootcert");
+			return false;
+		}
+		append(out, files[i], file);
+	}
+	return true;
+}
+
+/* ---- the rest ---- */
 
 /* The url's own options come last: the server lets the last one win. */
 static void append_session(struct strbuf *out, const PQconninfoOption *options,
@@ -415,7 +457,6 @@ static const char *user_name(const PQconninfoOption *options, struct arena *aren
 
 static void append_rest(struct strbuf *out, const PQconninfoOption *options)
 {
-	append(out, "sslmode", "disable");
 	append(out, "client_encoding", "UTF8");
 	for (size_t i = 0; i < array_len(defaults); i++) {
 		if (!option_value(options, defaults[i].keyword))
@@ -429,7 +470,8 @@ static void append_rest(struct strbuf *out, const PQconninfoOption *options)
 }
 
 static bool complete(const PQconninfoOption *options, uint64_t statement_timeout,
-	struct arena *arena, struct pg_conninfo *out, struct errbuf *errbuf)
+	const char *folder, struct arena *arena, struct pg_conninfo *out,
+	struct errbuf *errbuf)
 {
 	const char *user = user_name(options, arena);
 	const char *database = option_value(options, "dbname");
@@ -442,7 +484,8 @@ static bool complete(const PQconninfoOption *options, uint64_t statement_timeout
 		return false;
 	}
 	strbuf_init_arena(&text, arena, CONNINFO_MAX);
-	if (!append_hosts(&text, options, arena, &out->target, errbuf))
+	if (!find_hosts(out, options, arena, errbuf) ||
+		!append_tls(&text, options, folder, arena, errbuf))
 		return false;
 	append(&text, "user", user);
 	append_session(&text, options, statement_timeout, arena);
@@ -457,8 +500,8 @@ static bool complete(const PQconninfoOption *options, uint64_t statement_timeout
 	return true;
 }
 
-bool pg_conninfo_make(const char *url, uint64_t statement_timeout, struct arena *arena,
-	struct pg_conninfo *out, struct errbuf *errbuf)
+bool pg_conninfo_make(const char *url, uint64_t statement_timeout, const char *folder,
+	struct arena *arena, struct pg_conninfo *out, struct errbuf *errbuf)
 {
 	char *reason = NULL;
 	PQconninfoOption *options = PQconninfoParse(url, &reason);
@@ -471,19 +514,50 @@ bool pg_conninfo_make(const char *url, uint64_t statement_timeout, struct arena 
 		PQfreemem(reason);
 		return false;
 	}
-	made = complete(options, statement_timeout, arena, out, errbuf);
+	made = complete(options, statement_timeout, folder, arena, out, errbuf);
 	PQconninfoFree(options);
 	return made;
 }
 
-const char *pg_conninfo_for(
-	const struct pg_conninfo *conninfo, const char *database, struct arena *arena)
-{
-	struct strbuf text;
+/* ---- the whole string ---- */
 
-	strbuf_init_arena(&text, arena, (size_t)2 * CONNINFO_MAX);
-	strbuf_string(&text, conninfo->text);
-	append(&text, "dbname", database);
-	strbuf_char(&text, '\0');
-	return text.failed ? conninfo->text : text.data;
+void pg_conninfo_begin(struct pg_conninfo_text *text)
+{
+	strbuf_init(&text->host, CONNINFO_MAX);
+	strbuf_init(&text->address, CONNINFO_MAX);
+	strbuf_init(&text->port, CONNINFO_MAX);
+	text->count = 0;
+}
+
+/* libpq reads three parallel lists; a name that has two addresses stands twice. */
+void pg_conninfo_add(
+	struct pg_conninfo_text *text, const struct pg_host *host, const char *address)
+{
+	const char *comma = text->count++ ? "," : "";
+
+	strbuf_printf(&text->host, "%s%s", comma, host->host);
+	strbuf_printf(&text->address, "%s%s", comma, address);
+	strbuf_printf(&text->port, "%s%s", comma, host->port);
+}
+
+static void append_list(struct strbuf *out, const char *keyword, struct strbuf *list)
+{
+	strbuf_char(list, '\0');
+	if (list->failed)
+		out->failed = true;
+	else
+		append(out, keyword, list->data);
+	strbuf_free(list);
+}
+
+void pg_conninfo_end(struct pg_conninfo_text *text, const struct pg_conninfo *conninfo,
+	const char *database, struct strbuf *out)
+{
+	strbuf_init(out, 2 * CONNINFO_MAX);
+	strbuf_string(out, conninfo->text);
+	append(out, "dbname", database);
+	append_list(out, "host", &text->host);
+	append_list(out, "hostaddr", &text->address);
+	append_list(out, "port", &text->port);
+	strbuf_char(out, '\0');
 }

@@ -54,9 +54,9 @@ static const char *const aliases[] = { "POSTGRES", NULL };
 /* ---- accounts ---- */
 
 struct settings {
-	const char *url;
+	const char *url, *folder;
 	struct pg_conninfo conninfo;
-	struct pg_client_settings client; /* but for conninfo, which names a database */
+	struct pg_client_settings client; /* but for conninfo and database */
 };
 
 /* Makes the connection string: the server cuts statements off at the pool's timeout. */
@@ -66,8 +66,8 @@ static bool make_conninfo(
 	uint64_t timeout = settings->client.pool.timeout / NS_PER_MS;
 
 	return pg_conninfo_make(settings->url,
-		settings->client.prepare ? (timeout ? timeout : 1) : 0, arena,
-		&settings->conninfo, reason);
+		settings->client.prepare ? (timeout ? timeout : 1) : 0, settings->folder,
+		arena, &settings->conninfo, reason);
 }
 
 /* statement_timeout is the session's, so it follows the longest timeout of all its actions. */
@@ -99,11 +99,11 @@ static struct settings *account_check(const struct node *half,
 		return NULL;
 	}
 	settings->url = arena_text(arena, url->text).at;
+	settings->folder = context->folder;
 	if (!make_conninfo(settings, arena, &reason)) {
 		diag_error(diag, url->place, "%s", reason.text);
 		return NULL;
 	}
-	settings->client.target = settings->conninfo.target;
 	return settings;
 }
 
@@ -136,8 +136,7 @@ static struct database *find_database(const struct account *account, const char 
 /* name NULL: the account's own. */
 static struct database *use_database(struct account *account, const char *name)
 {
-	const struct pg_conninfo *conninfo = &account->settings->conninfo;
-	const char *wanted = name ? name : conninfo->database;
+	const char *wanted = name ? name : account->settings->conninfo.database;
 	struct database *database = find_database(account, wanted);
 
 	if (database)
@@ -145,7 +144,8 @@ static struct database *use_database(struct account *account, const char *name)
 	database = arena_zalloc(account->arena, 1, sizeof(*database));
 	database->name = arena_text(account->arena, text_of(wanted)).at;
 	database->settings = account->settings->client;
-	database->settings.conninfo = pg_conninfo_for(conninfo, wanted, account->arena);
+	database->settings.conninfo = &account->settings->conninfo;
+	database->settings.database = database->name;
 	database->client = pg_client_new(account->loop, &database->settings);
 	list_append(&account->databases, &database->link);
 	return database;
