@@ -235,7 +235,7 @@ static const char *silence(const struct dns *dns)
 {
 	return dns->without_server ? "/etc/resolv.conf names no name server and none "
 				     "answers at 127.0.0.1"
-				   : "the name servers failed or did not answer";
+				   : "no name server gave an address of it";
 }
 
 static size_t count_of(const struct evutil_addrinfo *answer)
@@ -266,19 +266,19 @@ static void take_answer(struct dns_entry *entry, const struct evutil_addrinfo *a
 	entry->fresh_until = loop_now(entry->dns->loop) + ANSWER_NS;
 }
 
-/* That a name has no addresses is an answer: the last good one serves no more. */
+/*
+ * That there is no such name is an answer: the last good one serves no more. evdns does not
+ * tell a name without addresses from name servers that fail.
+ */
 static void take_failure(struct dns_entry *entry, int error)
 {
-	const char *cause = silence(entry->dns);
+	bool is_answer = error == EVUTIL_EAI_NONAME;
 
-	if (error == EVUTIL_EAI_NONAME || error == 0 || error == EVUTIL_EAI_NODATA) {
+	if (is_answer)
 		entry->count = 0;
-		cause = error == EVUTIL_EAI_NONAME ? "no such name"
-						   : "the name has no address";
-	}
 	entry->failing = true;
 	entry->fresh_until = loop_now(entry->dns->loop) + FAILURE_NS;
-	note_failure(entry, cause);
+	note_failure(entry, is_answer ? "no such name" : silence(entry->dns));
 }
 
 /* evdns calls back: once for each look-up, maybe inside evdns_getaddrinfo(). */
@@ -332,10 +332,18 @@ static bool is_settled(struct dns_entry *entry)
 
 /* ---- the resolver ---- */
 
-/* evdns tells of name servers that fail and come back. */
+/* evdns tells of all that it does; a failed look-up is logged by note_failure(). */
 static void on_message(int is_warning, const char *message)
 {
-	log_line(is_warning ? LOG_WARN : LOG_INFO, "resolver", "text", message, NULL);
+	log_line(is_warning ? LOG_WARN : LOG_DEBUG, "resolver", "text", message, NULL);
+}
+
+static void forget_queries(struct dns_entry *entry)
+{
+	struct link *link;
+
+	while ((link = list_first(&entry->waiting)) != NULL)
+		dns_cancel(container_of(link, struct dns_query, waiting));
 }
 
 static void close_dns(struct loop_part *part)
@@ -344,18 +352,15 @@ static void close_dns(struct loop_part *part)
 	struct evdns_base *base = dns->base;
 	struct dns_entry *entry, *next;
 
+	HASH_ITER(hh, dns->names, entry, next)
+	forget_queries(entry);
 	dns->base = NULL;
 	if (base)
 		evdns_base_free(base, 1);
 	for (int turn = 0; dns->asking && turn < CLOSE_TURNS_MAX; turn++)
 		event_base_loop(loop_base(dns->loop), EVLOOP_NONBLOCK);
 	HASH_ITER(hh, dns->names, entry, next)
-	{
-		while (!list_empty(&entry->waiting))
-			dns_cancel(container_of(
-				list_first(&entry->waiting), struct dns_query, waiting));
-		free_entry(entry);
-	}
+	free_entry(entry);
 	free(dns);
 }
 
