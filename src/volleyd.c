@@ -228,11 +228,12 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->loop = loop_new();
 	if (!daemon->loop)
 		mem_exhausted();
-	dns_prepare(daemon->loop);
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
-	daemon->api = event_api_new(daemon->loop, daemon->engine, connections, &errbuf);
+	if (dns_prepare(daemon->loop, &errbuf))
+		daemon->api = event_api_new(
+			daemon->loop, daemon->engine, connections, &errbuf);
 	if (!daemon->api) {
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;

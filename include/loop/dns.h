@@ -1,9 +1,8 @@
 /*
- * dns.h - host names to addresses, without blocking.
+ * dns.h - host names without blocking, with a cache; the resolver belongs to the loop.
  *
- * /etc/hosts and /etc/resolv.conf are honoured (VOLLEY_RESOLVER=ADDRESS[:PORT] stands in for
- * the latter's name servers). Answers are kept for 10 s and failures for 1 s; while the
- * resolver fails, the last good answer serves. One question per name is on its way at a time.
+ * Answers serve for 10 s and failures for 1 s. While the name servers fail, the last good
+ * answer serves on. One look-up runs per name, however many wait for it.
  */
 #ifndef VOLLEY_LOOP_DNS_H
 #define VOLLEY_LOOP_DNS_H
@@ -12,48 +11,57 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "base/macros.h"
 #include "loop/loop.h"
 
-enum { DNS_ADDRESSES_MAX = 16 };
+enum {
+	DNS_ADDRESSES_MAX = 16, /* of one name; further ones are left out */
+	DNS_NAME_MAX = 253,     /* bytes */
+	DNS_NAMES_MAX = 1024    /* names in the cache */
+};
 
+/* An IPv4 or IPv6 address with port 0. */
 struct dns_address {
-	struct sockaddr_storage address; /* with port 0 */
+	struct sockaddr_storage address;
 	socklen_t len;
 };
 
-/* One look-up, embedded in its owner. */
+struct dns_entry;
+
+/* Embedded in its owner; zeroed except for done() before its first use. */
 struct dns_query {
-	/* Set by the owner. Called by the loop at its deliver point, once; never inside
-	 * dns_resolve() nor after dns_cancel(). */
+	/* Called at the loop's deliver point exactly once for each dns_resolve(), never inside
+	 * it, never after dns_cancel(). The query may be used again or freed inside. */
 	void (*done)(struct dns_query *query);
 
-	/* For done(): valid inside it. IPv4 and IPv6 as the resolver gave them. */
-	const struct dns_address *addresses;
-	size_t count;         /* 0: it failed */
-	struct errbuf reason; /* of the failure: "could not resolve 'x': ..." */
+	/* Valid inside done() only. */
+	const struct dns_address
+		*addresses; /* IPv4 before IPv6, else as the answer had them */
+	size_t count;       /* 0: failed */
+	const char *reason; /* of a failure: "could not resolve 'x': no such name" */
 
-	/* dns.c's own */
+	/* private */
 	struct loop_item item;
 	struct loop *loop;
-	struct dns_name *name;
-	struct link wait;
-	struct dns_address own[2];
+	struct link waiting;
+	struct dns_entry *entry; /* NULL: no done() is due */
 };
 
 /*
- * Begins a look-up of a name (copied) or of an address in text. localhost is 127.0.0.1 and
- * ::1 without any question.
+ * Looks a name up; numeric addresses and localhost (127.0.0.1 and ::1) need no look-up. The
+ * name is copied. A query that still waits is cancelled first.
  */
 void dns_resolve(struct loop *loop, const char *name, struct dns_query *query);
 
-/* Ends it; harmless after done(). Only for queries that were begun. */
+/* No done() comes any more. Does nothing to a query that does not wait. */
 void dns_cancel(struct dns_query *query);
 
-/* Reads the resolver's files; else the first look-up does. */
-void dns_prepare(struct loop *loop);
-
-/* For loop_free(): every query was cancelled or is done. */
-struct dns;
-void dns_free(struct dns *dns);
+/*
+ * Makes the resolver now and reads /etc/hosts and /etc/resolv.conf, so that no file is read
+ * while serving; else the first look-up does so. The environment's VOLLEY_RESOLVER, an
+ * address with an optional port, stands for what /etc/resolv.conf says. False: that is
+ * none; each look-up will fail with the same reason.
+ */
+must_check bool dns_prepare(struct loop *loop, struct errbuf *errbuf);
 
 #endif

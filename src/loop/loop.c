@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "loop/dns.h"
 
 #define SLOW_PASS_NS (50 * NS_PER_MS)
 
@@ -49,8 +48,8 @@ struct loop {
 	struct loop_stats stats;
 	struct duration durations[DURATION_SLOTS];
 	size_t commons;
-	struct dns *dns; /* NULL: nobody has asked for a name */
-	uint64_t lag_us; /* how far libevent's coarse clock may be behind */
+	uint64_t lag_us;            /* how far libevent's coarse clock may be behind */
+	struct loop_part *resolver; /* NULL: none was needed so far */
 };
 
 /* ---- queues ---- */
@@ -294,7 +293,8 @@ void loop_free(struct loop *loop)
 	if (!loop)
 		return;
 	run_all(&loop->reap);
-	dns_free(loop->dns);
+	if (loop->resolver)
+		loop->resolver->close(loop->resolver);
 	/* Bufferevents that were freed are finalised by the base, in a turn of its own. */
 	event_base_loop(loop->base, EVLOOP_NONBLOCK);
 	run_all(&loop->reap);
@@ -302,14 +302,19 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
-struct dns **loop_dns(struct loop *loop)
-{
-	return &loop->dns;
-}
-
 struct event_base *loop_base(struct loop *loop)
 {
 	return loop->base;
+}
+
+struct loop_part *loop_resolver(const struct loop *loop)
+{
+	return loop->resolver;
+}
+
+void loop_set_resolver(struct loop *loop, struct loop_part *resolver)
+{
+	loop->resolver = resolver;
 }
 
 /* ---- timers ---- */

@@ -23,7 +23,6 @@
 struct lookup {
 	struct dns_query query;
 	struct pg_connection *connection;
-	bool begun;
 	struct dns_address addresses[DNS_ADDRESSES_MAX];
 	size_t count;
 	struct errbuf reason;
@@ -307,11 +306,12 @@ static void on_resolved(struct dns_query *query)
 	struct pg_connection *connection = lookup->connection;
 	struct errbuf reason = { "" };
 
-	lookup->begun = false;
 	lookup->count = query->count;
-	memcpy(lookup->addresses, query->addresses,
-		query->count * sizeof(lookup->addresses[0]));
-	lookup->reason = query->reason;
+	if (query->count > 0)
+		memcpy(lookup->addresses, query->addresses,
+			query->count * sizeof(lookup->addresses[0]));
+	else
+		errbuf_set(&lookup->reason, "%s", query->reason);
 	if (--connection->awaited > 0)
 		return;
 	if (!begin_login(connection, &reason))
@@ -330,7 +330,6 @@ static void begin_lookups(struct pg_connection *connection)
 			continue;
 		lookup->connection = connection;
 		lookup->query.done = on_resolved;
-		lookup->begun = true;
 		connection->awaited++;
 		dns_resolve(connection->loop, conninfo->hosts[i].host, &lookup->query);
 	}
@@ -382,10 +381,8 @@ void pg_connection_close(struct pg_connection *connection)
 {
 	event_del(&connection->read);
 	event_del(&connection->write);
-	for (size_t i = 0; connection->lookups && i < connection->conninfo->count; i++) {
-		if (connection->lookups[i].begun)
-			dns_cancel(&connection->lookups[i].query);
-	}
+	for (size_t i = 0; connection->lookups && i < connection->conninfo->count; i++)
+		dns_cancel(&connection->lookups[i].query);
 	PQfinish(connection->pq);
 	connection->pq = NULL;
 	loop_reap(connection->loop, &connection->reap);
