@@ -93,6 +93,15 @@ void loop_timer_stop(struct loop_timer *timer);
 
 bool loop_timer_running(const struct loop_timer *timer);
 
+/* Something that loop_free() closes first, while the loop still runs its events. */
+struct loop_part {
+	void (*close)(struct loop_part *part);
+};
+
+/* The resolver (dns.h); NULL: none was needed so far. */
+struct loop_part *loop_resolver(const struct loop *loop);
+void loop_set_resolver(struct loop *loop, struct loop_part *resolver);
+
 /* The pass's own figures since the start. */
 struct loop_stats {
 	uint64_t passes;

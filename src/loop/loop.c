@@ -48,7 +48,8 @@ struct loop {
 	struct loop_stats stats;
 	struct duration durations[DURATION_SLOTS];
 	size_t commons;
-	uint64_t lag_us; /* how far libevent's coarse clock may be behind */
+	uint64_t lag_us;            /* how far libevent's coarse clock may be behind */
+	struct loop_part *resolver; /* NULL: none was needed so far */
 };
 
 /* ---- queues ---- */
@@ -292,6 +293,8 @@ void loop_free(struct loop *loop)
 	if (!loop)
 		return;
 	run_all(&loop->reap);
+	if (loop->resolver)
+		loop->resolver->close(loop->resolver);
 	/* Bufferevents that were freed are finalised by the base, in a turn of its own. */
 	event_base_loop(loop->base, EVLOOP_NONBLOCK);
 	run_all(&loop->reap);
@@ -302,6 +305,16 @@ void loop_free(struct loop *loop)
 struct event_base *loop_base(struct loop *loop)
 {
 	return loop->base;
+}
+
+struct loop_part *loop_resolver(const struct loop *loop)
+{
+	return loop->resolver;
+}
+
+void loop_set_resolver(struct loop *loop, struct loop_part *resolver)
+{
+	loop->resolver = resolver;
 }
 
 /* ---- timers ---- */
