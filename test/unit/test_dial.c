@@ -188,7 +188,7 @@ static void test_a_name_that_is_none(void **state)
 	start(&target, NULL);
 	assert_string_equal(dial_stage(world.dial), "its name was not resolved");
 	run(2000);
-	assert_failed("could not resolve 'x..test'");
+	assert_failed("could not resolve a name that has");
 }
 
 /* The silent address gets half of the time, then the other one's turn comes. */
