@@ -8,7 +8,6 @@
  */
 #include "net/dial.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -18,8 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-
-enum { MAX_ADDRESSES = 16 };
+#include "loop/dns.h"
 
 struct dial {
 	struct loop *loop;
@@ -28,9 +26,9 @@ struct dial {
 	const struct dial_events *events;
 	void *owner;
 	uint64_t end; /* monotonic ns */
-	struct sockaddr_storage addresses[MAX_ADDRESSES];
-	socklen_t lengths[MAX_ADDRESSES];
-	unsigned count, next;  /* how many there are, and which comes next */
+	struct dns_query query;
+	struct dns_address addresses[DNS_ADDRESSES_MAX];
+	size_t count, next;    /* how many there are, and which comes next */
 	struct stream *stream; /* to the one before; NULL: none */
 	struct errbuf reason;  /* of the first failure */
 	struct loop_timer share;
@@ -47,6 +45,7 @@ static void reap(struct loop_item *item)
 /* Lets go of everything but the stream. */
 static void finish(struct dial *dial)
 {
+	dns_cancel(&dial->query);
 	loop_timer_stop(&dial->share);
 	loop_cancel(dial->loop, &dial->tell);
 	loop_reap(dial->loop, &dial->reap);
@@ -86,11 +85,10 @@ static void share_time(struct dial *dial)
 static void try_next(struct dial *dial)
 {
 	while (dial->next < dial->count) {
-		unsigned i = dial->next++;
+		const struct dns_address *to = &dial->addresses[dial->next++];
 
-		dial->stream = stream_connect(dial->loop,
-			(struct sockaddr *)&dial->addresses[i], dial->lengths[i], dial->tls,
-			&stream_events, dial);
+		dial->stream = stream_connect(dial->loop, (struct sockaddr *)&to->address,
+			to->len, dial->tls, &stream_events, dial);
 		if (dial->stream) {
 			share_time(dial);
 			return;
@@ -143,58 +141,35 @@ static const struct stream_events stream_events = {
 
 /* ---- which addresses ---- */
 
-static void add_unix(struct dial *dial)
+static void use_path(struct dial *dial, const char *path)
 {
-	struct sockaddr_un *un = (struct sockaddr_un *)&dial->addresses[0];
+	struct dns_address *to = &dial->addresses[0];
+	struct sockaddr_un *un = (struct sockaddr_un *)&to->address;
 
 	un->sun_family = AF_UNIX;
-	strncpy(un->sun_path, dial->target->path, sizeof un->sun_path - 1);
-	dial->lengths[0] = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				       strlen(un->sun_path) + 1);
+	strncpy(un->sun_path, path, sizeof un->sun_path - 1);
+	to->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			      strlen(un->sun_path) + 1);
 	dial->count = 1;
 }
 
-static void add_ip(struct dial *dial, const void *address, int family)
+static void on_resolved(struct dns_query *query)
 {
-	struct sockaddr_storage *to = &dial->addresses[dial->count];
+	struct dial *dial = container_of(query, struct dial, query);
 	in_port_t port = htons((uint16_t)dial->target->port);
 
-	if (dial->count == MAX_ADDRESSES)
-		return;
-	if (family == AF_INET) {
-		struct sockaddr_in *in = (struct sockaddr_in *)to;
+	if (query->count == 0)
+		note(dial, query->reason);
+	for (size_t i = 0; i < query->count && i < array_len(dial->addresses); i++) {
+		struct dns_address *to = &dial->addresses[dial->count++];
 
-		*in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = port };
-		memcpy(&in->sin_addr, address, sizeof in->sin_addr);
-		dial->lengths[dial->count++] = sizeof *in;
-	} else {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
-
-		*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = port };
-		memcpy(&in6->sin6_addr, address, sizeof in6->sin6_addr);
-		dial->lengths[dial->count++] = sizeof *in6;
+		*to = query->addresses[i];
+		if (to->address.ss_family == AF_INET6)
+			((struct sockaddr_in6 *)&to->address)->sin6_port = port;
+		else
+			((struct sockaddr_in *)&to->address)->sin_port = port;
 	}
-}
-
-/* Finds the addresses; false: they will come later. */
-static bool find_addresses(struct dial *dial)
-{
-	const char *host = dial->target->host;
-	struct in_addr ipv4;
-	struct in6_addr ipv6;
-
-	if (!host) {
-		add_unix(dial);
-	} else if (inet_pton(AF_INET, host, &ipv4) == 1) {
-		add_ip(dial, &ipv4, AF_INET);
-	} else if (inet_pton(AF_INET6, host, &ipv6) == 1) {
-		add_ip(dial, &ipv6, AF_INET6);
-	} else {
-		ipv4.s_addr = htonl(INADDR_LOOPBACK);
-		add_ip(dial, &ipv4, AF_INET);
-		add_ip(dial, &in6addr_loopback, AF_INET6);
-	}
-	return true;
+	try_next(dial);
 }
 
 /* ---- life ---- */
@@ -214,8 +189,13 @@ struct dial *dial_start(struct loop *loop, const struct dial_target *target,
 	dial->tell.run = tell_failed;
 	dial->reap.run = reap;
 	loop_timer_init(loop, &dial->share, on_share);
-	if (find_addresses(dial))
+	dial->query.done = on_resolved;
+	if (target->host) {
+		dns_resolve(loop, target->host, &dial->query);
+	} else {
+		use_path(dial, target->path);
 		try_next(dial);
+	}
 	return dial;
 }
 

@@ -15,7 +15,9 @@
 #include <string.h>
 #include <sys/un.h>
 
-enum { DEFAULT_PORT = 6379, HOST_MAX = 253 };
+#include "loop/dns.h"
+
+enum { DEFAULT_PORT = 6379 };
 
 static struct text head(struct text t, size_t len)
 {
@@ -157,8 +159,8 @@ static bool check_host(struct text host, bool bracket, struct arena *arena,
 
 	if (host.len == 0)
 		errbuf_set(errbuf, "the url names no host");
-	else if (host.len > HOST_MAX)
-		errbuf_set(errbuf, "the host's name is longer than %d bytes", HOST_MAX);
+	else if (host.len > DNS_NAME_MAX)
+		errbuf_set(errbuf, "the host's name is longer than %d bytes", DNS_NAME_MAX);
 	else if (memchr(host.at, '\0', host.len))
 		wrong = "no name";
 	else if (bracket)
@@ -170,7 +172,7 @@ static bool check_host(struct text host, bool bracket, struct arena *arena,
 	if (wrong)
 		errbuf_set(errbuf, "the host '%.*s' is %s", TEXT_ARG(host), wrong);
 	out->target.host = name;
-	return host.len > 0 && host.len <= HOST_MAX && !wrong;
+	return host.len > 0 && host.len <= DNS_NAME_MAX && !wrong;
 }
 
 /* "host", "host:port", "[ipv6]:port" */

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import threading
 import time
 
@@ -11,6 +12,44 @@ from actions import ANY, EVENT, set_key
 from harness import SANITIZED, Wire, cli, request_bytes
 from servers import Redis, free_port, wait_until
 from tls_files import Authority
+
+
+class NameServer:
+    """Answers questions for A records over UDP from `names`; any other name does not exist."""
+
+    def __init__(self, names):
+        self.names = names
+        self.asked = 0
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.environment = {"VOLLEY_RESOLVER": f"127.0.0.1:{self.socket.getsockname()[1]}"}
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                question, sender = self.socket.recvfrom(4096)
+                self.socket.sendto(self.answer(question), sender)
+            except OSError:
+                return
+
+    def answer(self, question):
+        self.asked += 1
+        labels, at = [], 12
+        while question[at]:
+            labels.append(question[at + 1:at + 1 + question[at]].decode().lower())
+            at += 1 + question[at]
+        kind = struct.unpack("!H", question[at + 1:at + 3])[0]
+        name = ".".join(labels)
+        found = self.names.get(name, []) if kind == 1 else []
+        flags = 0x8180 if name in self.names else 0x8183
+        return (question[:2] + struct.pack("!HHHHH", flags, 1, len(found), 0, 0) +
+                question[12:at + 5] + b"".join(
+                    struct.pack("!HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(address)
+                    for address in found))
+
+    def close(self):
+        self.socket.close()
 
 
 class TlsRedis(Redis):
@@ -72,15 +111,28 @@ def serve(authority):
 
 
 @pytest.fixture
+def names():
+    """names(name=[address, ...]): a name server; its environment is for a daemon."""
+    made = []
+
+    def make(table):
+        made.append(NameServer(table))
+        return made[-1].environment
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
 def run_set(project, start):
     """run_set(url, tls, ...): one SET through an account; the daemon and the answer."""
-    def run(url, tls=None, timeout="10s", **keys):
+    def run(url, tls=None, timeout="10s", env=None, **keys):
         half = {"url": url, "pool": {"connectTimeout": timeout}, **keys}
         if tls is not None:
             half["tls"] = tls
         project.account("redis", "REDIS", test=half)
         project.event(EVENT, [set_key(key="k", value="v")], ANY)
-        daemon = start(project)
+        daemon = start(project, env=env)
         return daemon, daemon.post(EVENT, {}).response("key")
     return run
 
@@ -179,6 +231,56 @@ def test_a_restart_in_between(run_set, serve, authority):
     wait_until(lambda: daemon.post(EVENT, {}).response("key")["responseCode"] == 201, 10,
                "the connection to the new server")
     assert server.client().get("k") == b"v"
+
+
+# ---- names ---------------------------------------------------------------------------------------
+
+def test_a_name_and_its_certificate(run_set, serve, authority, names):
+    server = serve(authority.sign("named", "DNS:redis.example.test"), "--tls-auth-clients", "no")
+    env = names({"redis.example.test": ["127.0.0.1"]})
+    _, answer = run_set(server.tls_url("redis.example.test"), {"ca": authority.ca}, env=env)
+    assert answer["responseCode"] == 201, answer
+
+
+def test_a_name_that_the_certificate_has_not(run_set, tls_redis, authority, names):
+    env = names({"redis.example.test": ["127.0.0.1"]})
+    _, answer = run_set(tls_redis.tls_url("redis.example.test"), {"ca": authority.ca}, env=env)
+    refused(answer, f"redis.example.test:{tls_redis.tls_port}: TLS: hostname mismatch")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_first_addresses_refuse(run_set, serve, authority, names, tls):
+    server = serve(authority.sign("third", "DNS:many.test"), "--tls-auth-clients", "no")
+    env = names({"many.test": ["127.0.0.3", "127.0.0.2", "127.0.0.1"]})
+    if tls:
+        _, answer = run_set(server.tls_url("many.test"), {"ca": authority.ca}, env=env)
+    else:
+        _, answer = run_set(f"redis://:secret@many.test:{server.port}", env=env)
+    assert answer["responseCode"] == 201, answer
+    assert server.client().get("k") == b"v"
+
+
+def test_a_silent_address_before_a_good_one(run_set, serve, authority, names):
+    """It gets half of connectTimeout, the other one the rest."""
+    server = serve(authority.sign("second", "DNS:two.test"), "--tls-auth-clients", "no")
+    with socket.create_server(("127.0.0.2", server.tls_port)):
+        env = names({"two.test": ["127.0.0.2", "127.0.0.1"]})
+        _, answer = run_set(server.tls_url("two.test"), {"ca": authority.ca}, "2s", env=env)
+    assert answer["responseCode"] == 201 and answer["responseTimeMS"] < 1900, answer
+
+
+def test_a_name_that_does_not_exist(run_set, names):
+    _, answer = run_set("redis://nobody.test:6379", env=names({}))
+    refused(answer, "nobody.test:6379: could not resolve 'nobody.test'")
+
+
+def test_a_resolver_that_says_nothing(run_set):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        daemon, answer = run_set("redis://slow.test:6379", None, "500ms", env={
+            "VOLLEY_RESOLVER": f"127.0.0.1:{deaf.getsockname()[1]}"})
+        refused(answer, "within 500 ms: its name was not resolved")
+        daemon.stop()
 
 
 # ---- who is not trusted --------------------------------------------------------------------------

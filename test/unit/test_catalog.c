@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "catalog/snapshot.h"
+#include "certificates.h"
 #include "value/json.h"
 
 /* ---- folders -------------------------------------------------------------------------- */
@@ -358,6 +359,50 @@ static void test_references(void **state)
 	arena_free(arena);
 }
 
+static const struct account_half *half_of(
+	const struct snapshot *snapshot, enum environment environment)
+{
+	const struct service_account *found;
+
+	HASH_FIND(hh, snapshot->accounts, "tls", 3, found);
+	assert_non_null(found);
+	return &found->half[environment];
+}
+
+/* A certificate that was replaced needs new connections, though no YAML has changed. */
+static void test_files_of_an_account(void **state)
+{
+	struct arena *arena = arena_new();
+	struct identity ca = identity_new(NULL, 3600, NULL);
+	struct snapshot *one, *two;
+	char path[256];
+
+	write_example();
+	write_file("accounts/tls.yaml",
+		TEXT("id: tls\ntype: REDIS\n"
+		     "live: {url: \"rediss://redis.local\", tls: {ca: ca.pem}}\n"
+		     "test: {url: \"redis://redis.local\"}\n"),
+		0644);
+	snprintf(path, sizeof(path), "%s/ca.pem", folder);
+	write_certificate(path, ca.certificate);
+	one = load(arena);
+	two = load(arena);
+	assert_true(half_of(one, ENV_LIVE)->fingerprint ==
+		    half_of(two, ENV_LIVE)->fingerprint);
+	snapshot_release(two);
+	write_certificate(path, ca.certificate);
+	two = load(arena);
+	assert_true(half_of(one, ENV_LIVE)->fingerprint !=
+		    half_of(two, ENV_LIVE)->fingerprint);
+	assert_true(half_of(one, ENV_TEST)->fingerprint ==
+		    half_of(two, ENV_TEST)->fingerprint);
+	snapshot_release(one);
+	snapshot_release(two);
+	identity_free(&ca);
+	remove_folder();
+	arena_free(arena);
+}
+
 static void test_keys(void **state)
 {
 	struct arena *arena = arena_new();
@@ -459,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_example),
 		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_files_of_an_account),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_secrets_are_blanked),
 		cmocka_unit_test(test_idle),
