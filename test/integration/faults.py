@@ -23,6 +23,7 @@ HANG = 1500 if SANITIZED else 600
 class Postgresql:
     """INSERT into t, and the row's id comes back."""
 
+    kind = "POSTGRESQL"
     lost = {503}  # sent, and the connection is gone
     garbage = {503}
     wrong_password = (403, "28P01", "password authentication failed")
@@ -39,7 +40,7 @@ class Postgresql:
 
     def account(self, project, ident, port, user="volley", **keys):
         url = self.server.url("test", port).replace("//volley:", f"//{user}:") + self.options()
-        project.account(ident, "POSTGRESQL", test={"url": url, **keys})
+        project.account(ident, self.kind, test={"url": url, **keys})
 
     def action(self, ident, account, **options):
         return insert_into(ident=ident, account=account, payload={"id": "{id}"}, returning=["id"],
@@ -71,6 +72,7 @@ class Postgresql:
 class Redis:
     """RPUSH to list k: the answer is the place in the list."""
 
+    kind = "REDIS"
     lost = {504}
     garbage = {502}
     wrong_password = (403, "WRONGPASS", "refused the login")
@@ -84,10 +86,10 @@ class Redis:
         return f"redis://{user}:secret@127.0.0.1:{port}/0"
 
     def account(self, project, ident, port, user="default", **keys):
-        project.account(ident, "REDIS", test={"url": self.url(port, user), **keys})
+        project.account(ident, self.kind, test={"url": self.url(port, user), **keys})
 
     def action(self, ident, account, **options):
-        return {"id": ident, "type": "REDIS", "action": "RPUSH", "serviceAccountId": account,
+        return {"id": ident, "type": self.kind, "action": "RPUSH", "serviceAccountId": account,
                 "template": {"key": "k", "value": "{id}"}, **options}
 
     def told(self, answer):

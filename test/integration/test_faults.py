@@ -30,13 +30,13 @@ def test_fault(bench, fault):
 # After the login, in place of an answer: no protocol, a length that is negative, huge, or more than
 # comes, and messages that nobody asked for.
 SPOILT = {
-    faults.Postgresql: [
+    "POSTGRESQL": [
         b"\x00\xffthis is no protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n",
         b"D\xff\xff\xff\xff", b"D\x7f\xff\xff\xff1", b"D\x00\x00\x10\x00\x00\x01",
         b"Z\x00\x00\x00\x05I" * 3, b"1\x00\x00\x00\x04" * 5,
         b"R\x00\x00\x00\x08\x00\x00\x00\x03", b"G\x00\x00\x00\x07\x00\x00\x00",
         b"T\x00\x00\x00\x06\x7f\xff", b"A\x00\x00\x00\x04"],
-    faults.Redis: [
+    "REDIS": [
         b"\x00\xffthis is no protocol\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n",
         b"$9999999999999999999\r\n", b"*2\r\n+OK\r\n", b"?\r\n"],
 }
@@ -45,7 +45,7 @@ SPOILT = {
 def test_garbage_after_the_login(bench):
     """The task fails in time, whatever comes, and the next connection is a sound one."""
     bench.begin(timeout="500ms", connections=1)
-    for spoil in SPOILT[type(bench.service)]:
+    for spoil in SPOILT[bench.service.kind]:
         bench.warm()
         bench.proxy.spoil, bench.proxy.mode = spoil, "spoil"
         bench.fails({502, 503, 504}, times=(0, 1))
@@ -55,9 +55,9 @@ def test_garbage_after_the_login(bench):
 
 # What an idle connection may not say, and what it may (a notice, a parameter's new value).
 UNASKED = {
-    faults.Postgresql: ([b"junk", b"C\x00\x00\x00\x0fINSERT 0 9\x00", b"Z\x00\x00\x00\x05I"],
-                        [b"N\x00\x00\x00\x0bSINFO\x00\x00", b"S\x00\x00\x00\x08a\x00b\x00"]),
-    faults.Redis: ([b":7\r\n", b"-ERR of another\r\n", b"junk\r\n"], []),
+    "POSTGRESQL": ([b"junk", b"C\x00\x00\x00\x0fINSERT 0 9\x00", b"Z\x00\x00\x00\x05I"],
+                   [b"N\x00\x00\x00\x0bSINFO\x00\x00", b"S\x00\x00\x00\x08a\x00b\x00"]),
+    "REDIS": ([b":7\r\n", b"-ERR of another\r\n", b"junk\r\n"], []),
 }
 
 
@@ -68,7 +68,7 @@ def test_words_that_nobody_asked_for(bench):
     """
     bench.begin(connections=1)
     bench.warm()
-    for words in sum(UNASKED[type(bench.service)], []):
+    for words in sum(UNASKED[bench.service.kind], []):
         bench.proxy.inject(words)
         time.sleep(0.05)
         ident = bench.ident(0, 1)
