@@ -79,7 +79,7 @@ BAD = {
     "a procedure that rolls back": ("CALL roll_it_back()", {200, 500}),
     "a setting of the transaction": ("SELECT set_config('search_path', 'nowhere', true)", {200}),
     "an isolation of the transaction": (
-        "SELECT set_config('transaction_isolation', 'serializable', true)", {200}),
+        "SELECT set_config('transaction_isolation', 'serializable', true)", {200, 500}),
     "a setting in a block": (
         "DO $$ BEGIN SET LOCAL TimeZone TO 'Asia/Tokyo'; SET LOCAL statement_timeout = 1; END $$",
         {200}),
