@@ -180,10 +180,10 @@ class Proxy:
     """A loopback proxy before a server: delays answers, holds them back, or cuts connections.
 
     delay: seconds before each piece from the server is passed on. mode: "pass", "hang" (accepts and
-    says nothing), "mute" (passes on requests, holds back answers), "refuse" (closes at once),
-    "garbage" (answers with bytes that are no protocol), "cut" (closes in the middle of an answer),
-    "drop" (closes when a request comes, and passes nothing on), "spoil" (passes on requests, and the
-    bytes of `spoil` in place of each answer).
+    says nothing), "mute" (passes on requests, holds back answers), "stuck" (reads nothing more from
+    its clients), "refuse" (closes at once), "garbage" (answers with bytes that are no protocol),
+    "cut" (closes in the middle of an answer), "drop" (closes when a request comes, and passes
+    nothing on), "spoil" (passes on requests, and the bytes of `spoil` in place of each answer).
     """
 
     def __init__(self, target_port, delay=0.0, mode="pass", port=0):
@@ -239,6 +239,8 @@ class Proxy:
     def pump(self, source, sink, answers):
         try:
             while True:
+                while self.mode == "stuck" and not answers:
+                    time.sleep(0.01)
                 data = source.recv(65536)
                 if not data or (self.mode == "drop" and not answers):
                     break
