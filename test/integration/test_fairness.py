@@ -1,6 +1,6 @@
 """
-Accounts do not pay for each other: slow rows run side by side, and a server that hangs takes its own
-actions down and no others. Times are compared with times of the same run only.
+Accounts do not pay for each other: slow rows run side by side, and a server that hangs takes its
+own actions down and no others. Times are compared with times of the same run only.
 """
 
 import statistics

@@ -6,8 +6,7 @@ import pytest
 
 import fault_list
 import faults
-from actions import ANY, EVENT, insert_into, pg_account, redis_account, set_key
-from harness import log_action
+from actions import ANY, EVENT, insert_into, set_key
 from servers import wait_until
 
 SERVICES = {"POSTGRESQL": faults.Postgresql, "REDIS": faults.Redis}

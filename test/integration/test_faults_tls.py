@@ -91,6 +91,7 @@ def test_hang_tls_beyond_the_timeout(bench):
     bad = begin_apart(bench, "hang_tls", timeout=f"{HANG}ms", connectTimeout="1m")
     bench.fails({504}, "connection", f"{HANG}ms", hangs=True)
     bad.mode = "pass"
+    bad.cut_all()
     bench.recovers()
     bad.close()
 

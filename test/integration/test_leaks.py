@@ -23,7 +23,8 @@ WORDS = ["BEGIN", "START TRANSACTION", "COMMIT", "END", "ROLLBACK", "ABORT", "SA
          "DECLARE c CURSOR FOR SELECT 1", "SET search_path TO x", "SET LOCAL statement_timeout = 0",
          "RESET ALL", "DISCARD ALL", "LISTEN l", "UNLISTEN *", "COPY t FROM STDIN", "LOCK TABLE t"]
 DISGUISES = ["begin", "  CoMmIt ;", "/* SELECT */ COMMIT", "/* a /* nested */ one */BEGIN",
-             "-- SELECT 1\nROLLBACK", "\n\t-- x\r\n /**/ SET a.b = 1", ";COMMIT", " ; ; COPY t TO STDOUT"]
+             "-- SELECT 1\nROLLBACK", "\n\t-- x\r\n /**/ SET a.b = 1", ";COMMIT",
+             " ; ; COPY t TO STDOUT"]
 SEVERAL = ["SELECT 1; COMMIT", "SELECT ';'; SELECT 2", "INSERT INTO t VALUES ({id});;BEGIN",
            "SELECT $$;$$ ; /* ; */ SELECT 2", "SELECT 1 /* ; */; -- ;\n COMMIT"]
 
@@ -51,7 +52,8 @@ def test_served_although_it_looks_like_one(project, start, postgres, sql):
 # ---- at run time ---------------------------------------------------------------------------------
 
 TABLES = """CREATE TABLE t (id text, path text DEFAULT current_setting('search_path'),
-  zone text DEFAULT current_setting('TimeZone'), wait text DEFAULT current_setting('statement_timeout'),
+  zone text DEFAULT current_setting('TimeZone'),
+  wait text DEFAULT current_setting('statement_timeout'),
   isolation text DEFAULT current_setting('transaction_isolation'));
 CREATE FUNCTION copy_out() RETURNS int LANGUAGE plpgsql AS
 $$ BEGIN EXECUTE 'COPY t TO STDOUT'; RETURN 1; END $$;
@@ -69,7 +71,7 @@ def begin(project, start, postgres, actions, connections=1):
     return start(project)
 
 
-# What leaves nothing behind by PostgreSQL's own rules, or must be kept from it; the codes it may have.
+# What leaves nothing behind by PostgreSQL's own rules, or must be kept from it; its possible codes.
 BAD = {
     "a function that copies": ("SELECT copy_out()", {500}),
     "a block that copies": ("DO $$ BEGIN EXECUTE 'COPY t TO STDOUT'; END $$", {500}),
@@ -92,7 +94,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_nothing_is_left_behind(project, start, postgres, name):
-    """On the same connection and in the same turn: the others' rows, each once, in a sane session."""
+    """On the same connection, in the same turn: the others' rows, each once, in a sane session."""
     sql, codes = BAD[name]
     daemon = begin(project, start, postgres, [query(sql)])
     assert daemon.post("plain.event", {"id": "before"}).response("row")["status"] is True

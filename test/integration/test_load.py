@@ -117,7 +117,7 @@ def test_a_server_restarts_in_the_middle_of_a_load(project, start, postgres, red
     for index, name in ((1, "row"), (2, "key")):
         said = {answer[0] for answer in load.answers if answer[index]["status"]}
         assert said <= there[name] <= sent
-    # From Redis 503 says that nothing was sent, or that it was refused; PostgreSQL's leaves it open.
+    # Redis' 503 says that nothing was sent or that it was refused; PostgreSQL's leaves it open.
     refused = {answer[0] for answer in load.answers if answer[2]["responseCode"] == 503}
     assert not refused & there["key"]
 

@@ -379,7 +379,8 @@ ROWS = [
     ("login refused: WRONGPASS", sends("redis-wrong", "k"), 403, "WRONGPASS", "refused"),
     ("login refused: NOAUTH", sends("redis-none", "k"), 403, "NOAUTH", "required"),
     ("connection lost, nothing sent", loses_the_connection_unsent, 503, None, "proxied (test): "),
-    ("connection lost (Redis)", sends("fake", "lost"), 504, None, "lost after the command was sent"),
+    ("connection lost (Redis)", sends("fake", "lost"), 504, None,
+     "lost after the command was sent"),
     ("no protocol (Redis)", sends("fake", "garbage"), 502, None, "no Redis protocol"),
     ("timed out while waiting", waits_in_the_queue, 503, None, "no connection was free within"),
     ("timed out while connecting", sends("hole", "SELECT 1"), 504, None, "no connection stood"),
@@ -444,8 +445,9 @@ def test_outcome(stage, provoke, code, detail, fragment):
     ("REDIS", "redis://:secret@nowhere.invalid:6379/0")])
 def test_a_name_that_does_not_resolve(project, start, kind, url):
     project.account("odd", kind, test={"url": url, "pool": {"connectTimeout": "2s"}})
-    project.event("odd.event", [insert_into(ident="task", account="odd") if kind == "POSTGRESQL" else
-                                set_key("task", "odd", key="k", value="v")], MODEL)
+    action = insert_into(ident="task", account="odd") if kind == "POSTGRESQL" else \
+        set_key("task", "odd", key="k", value="v")
+    project.event("odd.event", [action], MODEL)
     daemon = start(project)
     for _ in range(2):
         answer = daemon.post("odd.event", {"id": "x"}).response("task")

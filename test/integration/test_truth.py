@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from actions import EVENT, insert_into, pg_account
-from harness import Wire, request_bytes
+from harness import SANITIZED, Wire, request_bytes
 from servers import wait_until
 
 MODEL = {"id": "String", "text": "String", "parent": "String", "a": "String", "b": "String"}
@@ -135,7 +135,7 @@ def test_backends_that_are_terminated_at_random(project, start, postgres, ddl):
     daemon = begin(project, start, postgres, ddl, [insert_into(payload=BOTH)], connections=4)
     payloads, answers = [], []
     begun = time.monotonic()
-    with Terminator(postgres, 0.05) as terminator:
+    with Terminator(postgres, 0.3 if SANITIZED else 0.1) as terminator:
         while time.monotonic() < begun + 1 or (time.monotonic() < begun + 15 and not (
                 terminator.count > 3 and is_any_lost(answers))):
             more = thousand(f"round{len(payloads)}")

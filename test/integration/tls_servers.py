@@ -1,4 +1,4 @@
-"""Certificates made on the spot, and a proxy that speaks TLS to its clients and not to its server."""
+"""Certificates made on the spot, and a proxy that speaks TLS to clients and not to its server."""
 
 import os
 import select
@@ -121,10 +121,14 @@ class TlsProxy:
                     if source is server or not getattr(client, "pending", int)():
                         break
 
-    def close(self):
-        self.listener.close()
+    def cut_all(self):
+        """Closes every connection that stands."""
         for connection in list(self.connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def close(self):
+        self.listener.close()
+        self.cut_all()
