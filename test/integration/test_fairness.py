@@ -3,12 +3,13 @@ Accounts do not pay for each other: slow rows run side by side, and a server tha
 own actions down and no others. Times are compared with times of the same run only.
 """
 
+import shutil
 import statistics
 
 import pytest
 
 from actions import ANY, SLEEP, insert_into, pg_account, redis_account, set_key
-from harness import SANITIZED, Wire, log_action, request_bytes, resident_kib
+from harness import SANITIZED, Project, Wire, log_action, request_bytes, resident_kib
 from servers import wait_until
 
 LOOSE = 2 if SANITIZED else 1  # how much looser ratios are under the sanitizers
@@ -69,10 +70,6 @@ def hanging(request, project, start, postgres, redis_, proxy):
     return daemon, made
 
 
-def median(daemon, event, count=150):
-    return statistics.median(total(daemon.post(event, {"id": "x"})) for _ in range(count))
-
-
 def send_to_the_hung(daemon, count, size):
     """Events that nobody waits for; how many of them found no place and were told so."""
     refused = 0
@@ -89,21 +86,34 @@ def send_to_the_hung(daemon, count, size):
     return refused
 
 
-def test_a_server_that_hangs_delays_no_other_account(hanging):
-    """With all its connections hung and hundreds waiting, others take as long as before."""
+def ratio(daemon, calm, event, count=100):
+    """How much longer an event takes than on a daemon that has nothing to do with the hung one."""
+    times = [[total(each.post(event, {"id": "x"})) for each in (daemon, calm)]
+             for _ in range(count)]
+    return statistics.median(time[0] for time in times) / statistics.median(
+        time[1] for time in times)
+
+
+def test_a_server_that_hangs_delays_no_other_account(hanging, tmp_path_factory, start):
+    """With all its connections hung and hundreds waiting, others take as long as without it."""
     daemon, made = hanging
-    before = {event: median(daemon, event) for event in ("sound.event", "note.event")}
+    calm = Project(tmp_path_factory.mktemp("calm"))
+    for kind in ("accounts", "events"):
+        shutil.copytree(daemon.project.path(kind), calm.path(kind), dirs_exist_ok=True)
+    calm = start(calm)
     made.mode = "mute"
     send_to_the_hung(daemon, 250, 10)
-    during = {event: median(daemon, event) for event in before}
+    assert daemon.post("hung.event", {"text": ""}).response("row")["state"] == "pending"
+    for event in ("sound.event", "note.event"):
+        # A delay would be there in every round; the machine's noise is not.
+        ratios = []
+        while not ratios or (min(ratios) > 1.5 * LOOSE and len(ratios) < 5):
+            ratios.append(ratio(daemon, calm, event))
+        assert min(ratios) <= 1.5 * LOOSE, (event, ratios)
     made.cut_all()  # what hangs in connections fails, what waits is sent
     made.mode = "pass"
     wait_until(lambda: daemon.post("hung.event", {"text": ""}).response("row")["status"], 20,
                "recovery")
-    after = {event: median(daemon, event) for event in before}
-    for event in before:
-        assert during[event] <= 2 * LOOSE * max(before[event], after[event]) + 0.2, (
-            before, during, after)
 
 
 def test_a_server_that_takes_nothing_holds_a_bounded_number(hanging):

@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 
-import psycopg2
 import pytest
 
 from actions import insert_into, set_key
@@ -306,16 +305,25 @@ def meets_a_lock(stage):
 
 
 def deadlocks(stage):
-    """Both hold what the other asks for; the server picks the victim, and tells it."""
+    """
+    Another session waits for the event's row before the event asks for the other's, so that it is
+    the event whose waiting finds the deadlock.
+    """
     stage.works("many")
-    with stage.locked("UPDATE numbers SET n = n + 1 WHERE id = 2") as connection:
-        with stage.sent("many", "UPDATE numbers SET n = n + 1 WHERE id IN (1); "
-                                "UPDATE numbers SET n = n + 1 WHERE id IN (2)") as answers:
-            stage.backend(WAITING)
-            with contextlib.suppress(psycopg2.errors.DeadlockDetected):
-                with connection.cursor() as cursor:
-                    cursor.execute("SET deadlock_timeout = '1min'")
-                    cursor.execute("UPDATE numbers SET n = n + 1 WHERE id = 1")
+    with stage.locked("SELECT pg_advisory_lock(7)") as gate, \
+            stage.locked("UPDATE numbers SET n = n + 1 WHERE id = 2") as other, \
+            other.cursor() as cursor:
+        cursor.execute("SET deadlock_timeout = '1min'")
+        with stage.sent("many", "UPDATE numbers SET n = n + 1 WHERE id = 1; "
+                                "SELECT pg_advisory_xact_lock(7); "
+                                "UPDATE numbers SET n = n + 1 WHERE id = 2") as answers:
+            stage.backend("wait_event = 'advisory'")
+            waiter = threading.Thread(target=cursor.execute, args=(
+                "UPDATE numbers SET n = n + 1 WHERE id = 1",))
+            waiter.start()
+            stage.backend("wait_event = 'transactionid'")
+            gate.close()
+        waiter.join(30)
     return answers[0]
 
 
