@@ -180,12 +180,13 @@ class Proxy:
     """A loopback proxy before a server: delays answers, holds them back, or cuts connections.
 
     delay: seconds before each piece from the server is passed on. mode: "pass", "hang" (accepts and
-    says nothing), "mute" (passes on requests, holds back answers), "refuse" (closes at once),
-    "garbage" (answers with bytes that are no protocol), "cut" (closes in the middle of an answer),
-    "spoil" (passes on requests, and the bytes of `spoil` in place of each answer).
+    says nothing), "mute" (passes on requests, holds back answers), "stuck" (reads nothing more from
+    its clients), "refuse" (closes at once), "garbage" (answers with bytes that are no protocol),
+    "cut" (closes in the middle of an answer), "drop" (closes when a request comes, and passes
+    nothing on), "spoil" (passes on requests, and the bytes of `spoil` in place of each answer).
     """
 
-    def __init__(self, target_port, delay=0.0, mode="pass"):
+    def __init__(self, target_port, delay=0.0, mode="pass", port=0):
         self.target_port = target_port
         self.delay = delay
         self.mode = mode
@@ -193,7 +194,7 @@ class Proxy:
         self.clients = set()
         self.connections = set()
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -238,8 +239,10 @@ class Proxy:
     def pump(self, source, sink, answers):
         try:
             while True:
+                while self.mode == "stuck" and not answers:
+                    time.sleep(0.01)
                 data = source.recv(65536)
-                if not data:
+                if not data or (self.mode == "drop" and not answers):
                     break
                 if answers and self.delay:
                     time.sleep(self.delay)
@@ -281,6 +284,38 @@ class Proxy:
     def close(self):
         self.listener.close()
         self.cut_all()
+
+
+class Blackhole:
+    """
+    A port where nobody accepts and the queue of connects is full, so that a connect gets no answer
+    at all. Once it is closed, something else can listen there.
+    """
+
+    def __init__(self):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(0)
+        self.port = self.listener.getsockname()[1]
+        self.fillers = []
+        while self.answers():
+            assert len(self.fillers) < 10, "the queue does not fill"
+
+    def answers(self):
+        """Whether a connect comes to stand; it stays in the queue then."""
+        client = socket.socket()
+        self.fillers.append(client)
+        client.settimeout(0.1)
+        try:
+            client.connect(("127.0.0.1", self.port))
+            return True
+        except TimeoutError:
+            return False
+
+    def close(self):
+        for each in (*self.fillers, self.listener):
+            each.close()
 
 
 class FakeRedis:
