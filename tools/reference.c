@@ -50,6 +50,16 @@ static const char *kind_name(enum field_kind kind)
 	exit(1);
 }
 
+/* What a buffer holds, as a string that lives as long as it. */
+static const char *finished(struct strbuf *buf)
+{
+	strbuf_char(buf, '\0');
+	if (!buf->failed)
+		return buf->data;
+	fputs("reference: a text is longer than it may be\n", stderr);
+	exit(1);
+}
+
 /* What the parentheses behind a field's name say. */
 static void describe_field(const struct field *field, struct strbuf *out)
 {
@@ -101,29 +111,29 @@ static void print_text(const char *text)
 {
 	size_t column = 0;
 
-	while (*text) {
+	while (*(text += strspn(text, " "))) {
 		size_t len = strcspn(text, " ");
 
 		print_word((struct text){ text, len }, &column);
 		if (strchr(".!?", text[len - 1]))
 			break_line(&column);
-		text += len + strspn(text + len, " ");
+		text += len;
 	}
 	if (column > 0)
 		break_line(&column);
 }
 
 /* One argument of a macro, in quotes: nothing in it is a macro's name or a delimiter. */
-static void print_argument(struct text argument)
+static void print_argument(const char *argument)
 {
 	putchar('"');
-	for (size_t i = 0; i < argument.len; i++) {
-		char c = argument.at[i];
-
-		fputs(c == '"'      ? "\\(dq"
-			: c == '\\' ? "\\e"
-				    : (const char[]){ c, '\0' },
-			stdout);
+	for (; *argument; argument++) {
+		if (*argument == '"')
+			fputs("\\(dq", stdout);
+		else if (*argument == '\\')
+			fputs("\\e", stdout);
+		else
+			putchar(*argument);
 	}
 	putchar('"');
 }
@@ -139,7 +149,7 @@ static void print_fields(const struct field *fields)
 		describe_field(field, &phrase);
 		strbuf_char(&phrase, ')');
 		printf(".It Sy %s No ", field->name);
-		print_argument(strbuf_get(&phrase));
+		print_argument(finished(&phrase));
 		putchar('\n');
 		print_text(field->help);
 		strbuf_free(&phrase);
@@ -178,8 +188,7 @@ static void print_action(const struct service_ops *ops, const struct action_kind
 				field->name);
 	}
 	strbuf_char(&phrase, '.');
-	strbuf_char(&phrase, '\0');
-	print_text(phrase.data);
+	print_text(finished(&phrase));
 	strbuf_free(&phrase);
 	if (first == kind)
 		print_fields(kind->fields);
@@ -205,8 +214,7 @@ static void print_help(const char *help)
 
 	strbuf_init(&sentence, PHRASE_MAX);
 	strbuf_printf(&sentence, "%c%s.", toupper((unsigned char)help[0]), help + 1);
-	strbuf_char(&sentence, '\0');
-	print_text(sentence.data);
+	print_text(finished(&sentence));
 	strbuf_free(&sentence);
 }
 
@@ -299,7 +307,7 @@ static void print_json(void)
 	}
 	yajl_gen_array_close(gen);
 	json_end(gen);
-	printf("%.*s\n", TEXT_ARG(strbuf_get(&out)));
+	puts(finished(&out));
 	strbuf_free(&out);
 	json_drop_cache();
 }
