@@ -4,6 +4,7 @@
 #   make demo        everything from packages to a running volleyd with one event sent
 #   make check       packages, build, every test (the integration tests' summary comes last)
 #   make lint        format, cppcheck, clang-tidy, mandoc, layers
+#   make reference   write the connectors' fields into volley-project(5)
 #   make bench       measure volleyd, its peers and nginx
 #   make install     under $(prefix), with DESTDIR; then also: make uninstall
 #   make dist        volley-VERSION.tar.gz with configure inside
@@ -72,9 +73,11 @@ SOURCES  = $(sort $(wildcard src/*/*.c))
 OBJECTS  = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 PROGRAMS = $(patsubst src/%.c,$(BUILD)/%,$(wildcard src/volleyd.c src/volley.c))
 LIBRARY  = $(BUILD)/libvolley.a
+# Programs that the project itself needs; they are not installed.
+TOOLS    = $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/*.c))
 
 .PHONY: all
-all: $(LIBRARY) $(PROGRAMS)
+all: $(LIBRARY) $(PROGRAMS) $(TOOLS)
 
 # Notes hold a command line or a list of files; what depends on one is made again when it changes.
 # WERROR is not part of it: it changes no object, and check need not build a second time.
@@ -102,7 +105,11 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIBRARY) $(BUILD)/note.link
 	@echo '  LINK    $@'
 	@$(LINKER) -o $@ $< $(LIBRARY) $(LINKED_LIBS)
 
--include $(OBJECTS:.o=.d) $(PROGRAMS:$(BUILD)/%=$(BUILD)/obj/%.d)
+$(TOOLS): $(BUILD)/%: tools/%.c $(LIBRARY) $(BUILD)/note.compile $(BUILD)/note.link
+	@echo '  LINK    $@'
+	@$(COMPILE) $(FAIL_WARN) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(LINK) $(LDFLAGS) $(LIBRARY) $(LINKED_LIBS)
+
+-include $(OBJECTS:.o=.d) $(PROGRAMS:$(BUILD)/%=$(BUILD)/obj/%.d) $(TOOLS:=.d)
 
 # ---- tests -----------------------------------------------------------------------------------
 # check prepares and calls make again, so that it works before there is a config.mk.
@@ -152,7 +159,7 @@ TEST_ENV   = VOLLEY_BUILD='$(BUILD_PATH)' VOLLEY_SANITIZE=$(SANITIZE) $(SANITIZE
 check-unit: $(UNIT_TESTS)
 	@$(TEST_ENV) test/run-unit $(UNIT_TESTS)
 
-check-docs:
+check-docs: $(TOOLS)
 	@for script in $(wildcard test/docs*); do $(TEST_ENV) $$script || exit 1; done
 
 check-archive:
@@ -164,7 +171,7 @@ check-integration: all
 
 # ---- care ------------------------------------------------------------------------------------
 
-.PHONY: lint lint-run format bench demo help
+.PHONY: lint lint-run format reference bench demo help
 lint:
 	@tools/packages install build lint
 	@$(MAKE) lint-run
@@ -173,7 +180,10 @@ lint-run:
 	@CC='$(CC)' tools/lint $(STANDARD) $(WARNINGS)
 
 format:
-	clang-format -i $(wildcard src/*.c src/*/*.c include/*/*.h test/unit/*.c test/unit/*.h)
+	clang-format -i $(wildcard src/*.c src/*/*.c include/*/*.h tools/*.c test/unit/*.c test/unit/*.h)
+
+reference: $(BUILD)/reference
+	@REFERENCE='$(BUILD_PATH)/reference' tools/write-reference
 
 bench:
 	@tools/packages install build bench
