@@ -114,6 +114,9 @@ void pg_session_lose(struct pg_session *session, enum err err, const char *messa
 /* Takes off the queue what goes out next on this session: one statement or a group. */
 void pg_session_take(struct pg_session *session);
 
+/* The first statement of the unit that the server refused; NULL: none. */
+struct pg_entry *pg_unit_refused(const struct pg_unit *unit);
+
 /* A unit of statements was answered: learns from it; takes a group apart that failed. */
 void pg_group_answered(struct pg_session *session, struct pg_unit *unit);
 

@@ -137,17 +137,40 @@ void pg_unit_free(struct pg_session *session, struct pg_unit *unit)
 	free(unit);
 }
 
+/* Ends an entry of a unit whose sync never came. */
+static void abandon_entry(struct pg_entry *entry, enum err err, const char *message)
+{
+	enum err own = ERR_PG_LOST;
+
+	if (!entry->result || !pg_result_is_error(entry->result)) {
+		pg_entry_fail(entry, err, message);
+		return;
+	}
+	own = pg_result_error(pg_result_sqlstate(entry->result));
+	pg_entry_fail_result(entry, entry->result, own == ERR_PG_LOST ? err : own);
+}
+
+/*
+ * Where a statement was refused before the connection broke, the server has rolled all of
+ * its transaction back: what shared it can go again, and is not unknown.
+ */
 static void abandon_unit(struct pg_unit *unit, enum err err, const char *message)
 {
-	struct link *link;
+	const struct pg_entry *culprit = pg_unit_refused(unit);
+	bool undone = culprit &&
+		      pg_result_error(pg_result_sqlstate(culprit->result)) != ERR_PG_LOST;
+	struct link *last;
 
-	while ((link = list_take(&unit->entries))) {
-		struct pg_entry *entry = pg_entry_of(link);
+	while ((last = list_last(&unit->entries))) {
+		struct pg_entry *entry = pg_entry_of(last);
 
-		if (entry->result && pg_result_is_error(entry->result))
-			pg_entry_fail_result(entry, entry->result, err);
-		else
-			pg_entry_fail(entry, err, message);
+		list_remove(&unit->entries, last);
+		if (!undone || entry == culprit || entry->returned || !entry->trait) {
+			abandon_entry(entry, err, message);
+			continue;
+		}
+		entry->returned = entry->alone = true;
+		pg_entry_return(entry);
 	}
 }
 

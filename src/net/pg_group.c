@@ -73,8 +73,7 @@ void pg_session_take(struct pg_session *session)
 
 /* ---- answers ---- */
 
-/* The first statement of the unit that the server refused; NULL: none. */
-static struct pg_entry *refused(const struct pg_unit *unit)
+struct pg_entry *pg_unit_refused(const struct pg_unit *unit)
 {
 	list_for_each (&unit->entries, link) {
 		struct pg_entry *entry = pg_entry_of(link);
@@ -151,7 +150,7 @@ static void learn_from_one(
 void pg_group_answered(struct pg_session *session, struct pg_unit *unit)
 {
 	uint64_t now = loop_now(session->loop);
-	struct pg_entry *culprit = refused(unit);
+	struct pg_entry *culprit = pg_unit_refused(unit);
 	bool failed = culprit || !is_complete(unit) ||
 		      (unit->description && pg_result_is_error(unit->description));
 

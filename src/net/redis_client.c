@@ -406,6 +406,26 @@ static void bad_reply(struct redis_conn *conn, enum redis_got got)
 		reason.text);
 }
 
+/* Whether another command may be sent: neither what the peer has not taken nor what it has
+ * not answered grows without bound. */
+static bool has_room(const struct redis_conn *conn)
+{
+	return stream_pending(conn->stream) < UNSENT_MAX &&
+	       conn->flight.count < conn->client->settings->queue;
+}
+
+/* Something was answered, or has left: the connection may be free for more. */
+static void rest(struct redis_conn *conn)
+{
+	enum pool_conn_state state = conn->base.state;
+
+	if (state == CONN_OPEN && list_empty(&conn->flight))
+		pool_conn_move(&conn->base, CONN_IDLE);
+	else if (state == CONN_BUSY && has_room(conn))
+		pool_conn_move(
+			&conn->base, list_empty(&conn->flight) ? CONN_IDLE : CONN_OPEN);
+}
+
 static void on_readable(void *owner)
 {
 	struct redis_conn *conn = owner;
@@ -431,8 +451,8 @@ static void on_readable(void *owner)
 	}
 	if (got != REDIS_GOT_NOTHING)
 		bad_reply(conn, got);
-	else if (conn->base.state == CONN_OPEN && list_empty(&conn->flight))
-		pool_conn_move(&conn->base, CONN_IDLE);
+	else if (conn->base.state != CONN_CONNECTING)
+		rest(conn);
 }
 
 /* A server that wants TLS hangs up on what is none. */
@@ -469,11 +489,10 @@ static void on_pool_feed(struct pool_conn *base)
 	struct redis_conn *conn = conn_of(base);
 	struct attempt *attempt;
 
-	while (stream_pending(conn->stream) < UNSENT_MAX &&
-		(attempt = pool_take(conn->client->pool)))
+	while (has_room(conn) && (attempt = pool_take(conn->client->pool)))
 		send_one(conn, attempt);
 	stream_touch(conn->stream);
-	if (stream_pending(conn->stream) >= UNSENT_MAX)
+	if (!has_room(conn))
 		pool_conn_move(base, CONN_BUSY);
 	else if (!list_empty(&conn->flight))
 		pool_conn_move(base, CONN_OPEN);
@@ -483,9 +502,7 @@ static void on_drained(void *owner)
 {
 	struct redis_conn *conn = owner;
 
-	if (conn->base.state == CONN_BUSY)
-		pool_conn_move(
-			&conn->base, list_empty(&conn->flight) ? CONN_IDLE : CONN_OPEN);
+	rest(conn);
 }
 
 static const struct stream_events events = {
