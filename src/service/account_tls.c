@@ -22,14 +22,22 @@ const struct field account_tls_fields[] = {
 	{ NULL },
 };
 
+/* The field's node; NULL: it is not there, or null. */
+static const struct node *get(const struct node *tls, const char *field)
+{
+	const struct node *node = tls ? node_get(tls, field) : NULL;
+
+	return node_is_null(node) ? NULL : node;
+}
+
 /* The path that the field names, from the project's folder on; NULL: none is named. */
 static bool read_path(const struct node *tls, const char *field, const char *folder,
 	struct arena *arena, const char **out, struct diag *diag)
 {
-	const struct node *node = tls ? node_get(tls, field) : NULL;
+	const struct node *node = get(tls, field);
 
 	*out = NULL;
-	if (node_is_null(node))
+	if (!node)
 		return true;
 	if (node->text.len == 0 || memchr(node->text.at, '\0', node->text.len)) {
 		diag_error(diag, node->place, "%s of the tls block names no file", field);
@@ -44,9 +52,9 @@ static bool read_path(const struct node *tls, const char *field, const char *fol
 static struct place place_of(
 	const struct node *tls, const char *field, struct place otherwise)
 {
-	const struct node *node = tls ? node_get(tls, field) : NULL;
+	const struct node *node = get(tls, field);
 
-	return node_is_null(node) ? otherwise : node->place;
+	return node ? node->place : otherwise;
 }
 
 /* One without the other is a mistake, found only by the server otherwise. */
@@ -116,8 +124,8 @@ struct tls_context *account_tls_read(const struct node *tls, struct place where,
 		return NULL;
 	if (node_is_null(tls))
 		tls = NULL;
-	verify = tls ? node_get(tls, "verify") : NULL;
-	if (!node_is_null(verify) && text_is(verify->text, "none")) {
+	verify = get(tls, "verify");
+	if (verify && text_is(verify->text, "none")) {
 		settings.verify = false;
 		diag_warning(diag, verify->place,
 			"the server's certificate is not verified: whoever answers gets "

@@ -1,6 +1,6 @@
 """Redis over TLS: who is trusted, who is not, and what is said about it."""
 
-import os
+import shutil
 import socket
 import struct
 import threading
@@ -10,7 +10,7 @@ import pytest
 
 from actions import ANY, EVENT, set_key
 from harness import SANITIZED, Wire, cli, request_bytes
-from servers import Redis, free_port, wait_until
+from servers import Redis, free_port, server_folder, wait_until
 from tls_files import Authority
 
 
@@ -70,12 +70,10 @@ class TlsRedis(Redis):
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    for part in (folder, *folder.parents[:3]):  # Redis runs as another user
-        if os.stat(part).st_uid == os.getuid():
-            os.chmod(part, 0o755)
-    return Authority(folder)
+def authority():
+    folder = server_folder("volley-test-tls.")  # Redis runs as another user and reads it too
+    yield Authority(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

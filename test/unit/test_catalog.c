@@ -387,15 +387,15 @@ static void test_files_of_an_account(void **state)
 	write_certificate(path, ca.certificate);
 	one = load(arena);
 	two = load(arena);
-	assert_true(half_of(one, ENV_LIVE)->fingerprint ==
-		    half_of(two, ENV_LIVE)->fingerprint);
+	assert_true(
+		half_of(one, ENV_LIVE)->fingerprint == half_of(two, ENV_LIVE)->fingerprint);
 	snapshot_release(two);
 	write_certificate(path, ca.certificate);
 	two = load(arena);
-	assert_true(half_of(one, ENV_LIVE)->fingerprint !=
-		    half_of(two, ENV_LIVE)->fingerprint);
-	assert_true(half_of(one, ENV_TEST)->fingerprint ==
-		    half_of(two, ENV_TEST)->fingerprint);
+	assert_true(
+		half_of(one, ENV_LIVE)->fingerprint != half_of(two, ENV_LIVE)->fingerprint);
+	assert_true(
+		half_of(one, ENV_TEST)->fingerprint == half_of(two, ENV_TEST)->fingerprint);
 	snapshot_release(one);
 	snapshot_release(two);
 	identity_free(&ca);
