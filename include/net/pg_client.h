@@ -37,9 +37,11 @@ struct pg_query {
 	int code;        /* responseCode of a success */
 };
 
+struct pg_conninfo;
+
 struct pg_client_settings {
-	const char *conninfo; /* complete, see pg_conninfo.h */
-	bool prepare;         /* false: unnamed statements only, no session settings */
+	const struct pg_conninfo *conninfo; /* for one database */
+	bool prepare; /* false: unnamed statements only, no session settings */
 	const char *account, *environment; /* for messages */
 	const char *target;                /* "127.0.0.1:5432", for messages; may be NULL */
 	struct pool_settings pool;

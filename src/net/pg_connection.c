@@ -1,5 +1,10 @@
 /*
- * pg_connection.c - one libpq connection on the loop: login, readiness, flushing, the end.
+ * pg_connection.c - one libpq connection on the loop: names, login, readiness, flushing, the
+ * end.
+ *
+ * Names are looked up first, since libpq itself would block for that. It gets every address
+ * in one string and tries them in turn; a name that cannot be looked up is left out as long
+ * as another host remains.
  *
  * While the login runs libpq may change the socket between two calls of PQconnectPoll
  * (several addresses, another protocol version), so both events are one-shot then and made
@@ -11,15 +16,41 @@
 #include "net/pg_connection.h"
 
 #include <ctype.h>
+#include <netdb.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/dns.h"
+#include "net/pg_conninfo.h"
+#include "net/pg_tls.h"
+
+enum { ADDRESS_SIZE = 64, STRING_MAX = 1024 * 1024 };
+
+/* One host's name on its way. */
+struct name {
+	struct dns_query query;
+	struct pg_connection *connection;
+	struct pg_addresses *found; /* where the result goes */
+	char texts[DNS_ADDRESSES_MAX][ADDRESS_SIZE];
+	const char *pointers[DNS_ADDRESSES_MAX];
+};
+
+/* The names of one connection, until all have come. */
+struct look_up {
+	size_t pending;
+	size_t count;
+	struct pg_addresses *found; /* for each host */
+	struct name names[];
+};
 
 struct pg_connection {
 	struct loop *loop;
 	struct loop_item reap;
-	PGconn *pq; /* NULL: closed */
+	const struct pg_conninfo *conninfo;
+	struct look_up *look_up;  /* NULL: done or not needed */
+	struct errbuf unresolved; /* of names that were left out */
+	PGconn *pq;               /* NULL: not begun, or closed */
 	struct event read, write;
 	const struct pg_connection_events *events;
 	void *owner;
@@ -170,6 +201,13 @@ static void begin_work(struct pg_connection *connection)
 
 /* ---- the login ---- */
 
+static void add_reason(struct errbuf *reasons, const char *reason)
+{
+	struct errbuf before = *reasons;
+
+	errbuf_set(reasons, "%s%s%s", before.text, *before.text ? "; " : "", reason);
+}
+
 static void fail_login(struct pg_connection *connection)
 {
 	struct errbuf reason;
@@ -177,6 +215,8 @@ static void fail_login(struct pg_connection *connection)
 	enum err err = ERR_CONNECT;
 
 	pg_message_clean(PQerrorMessage(connection->pq), &reason, sqlstate);
+	if (*connection->unresolved.text)
+		add_reason(&reason, connection->unresolved.text);
 	if (strncmp(sqlstate, "28", 2) == 0 || PQconnectionNeedsPassword(connection->pq))
 		err = ERR_LOGIN;
 	connection->events->failed(connection->owner, err, sqlstate, reason.text);
@@ -212,41 +252,150 @@ static void on_login(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* False: the reason is in errbuf. */
+static bool start_libpq(
+	struct pg_connection *connection, const char *string, struct errbuf *errbuf)
+{
+	PGconn *pq = PQconnectStart(string);
+	char sqlstate[6];
+
+	if (!pq)
+		mem_exhausted();
+	connection->pq = pq;
+	if (PQstatus(pq) == CONNECTION_BAD) {
+		pg_message_clean(PQerrorMessage(pq), errbuf, sqlstate);
+		return false;
+	}
+	PQsetNoticeProcessor(pq, on_notice, NULL);
+	PQsetErrorVerbosity(
+		pq, PQERRORS_VERBOSE); /* the only way to a failed login's SQLSTATE */
+	wait_for(connection, EV_WRITE);
+	return true;
+}
+
+static bool begin_login(struct pg_connection *connection, const struct pg_addresses *found,
+	struct errbuf *errbuf)
+{
+	struct strbuf string;
+	bool begun = false;
+
+	strbuf_init(&string, STRING_MAX);
+	if (pg_conninfo_write(connection->conninfo, found, &string))
+		begun = start_libpq(connection, string.data, errbuf);
+	else if (*connection->unresolved.text)
+		*errbuf = connection->unresolved;
+	else
+		errbuf_set(errbuf, "the url's hosts have too many addresses");
+	strbuf_free(&string);
+	return begun;
+}
+
+/* ---- names ---- */
+
+static void end_look_up(struct pg_connection *connection)
+{
+	struct look_up *look_up = connection->look_up;
+
+	if (!look_up)
+		return;
+	for (size_t i = 0; i < look_up->count; i++)
+		dns_cancel(&look_up->names[i].query);
+	free(look_up->found);
+	free(look_up);
+	connection->look_up = NULL;
+}
+
+static void take_addresses(struct name *name)
+{
+	struct pg_addresses *found = name->found;
+
+	for (size_t i = 0; i < name->query.count; i++) {
+		const struct dns_address *address = &name->query.addresses[i];
+		char *text = name->texts[found->count];
+
+		if (getnameinfo((const struct sockaddr *)&address->address, address->len,
+			    text, ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) == 0)
+			name->pointers[found->count++] = text;
+	}
+	found->texts = name->pointers;
+}
+
+static void on_name(struct dns_query *query)
+{
+	struct name *name = container_of(query, struct name, query);
+	struct pg_connection *connection = name->connection;
+	struct look_up *look_up = connection->look_up;
+	struct errbuf reason;
+	bool begun;
+
+	if (query->count)
+		take_addresses(name);
+	else
+		add_reason(&connection->unresolved, query->reason);
+	if (--look_up->pending)
+		return;
+	begun = begin_login(connection, look_up->found, &reason);
+	end_look_up(connection);
+	if (!begun)
+		connection->events->failed(connection->owner, ERR_CONNECT, "", reason.text);
+}
+
+static void look_names_up(struct pg_connection *connection)
+{
+	const struct pg_conninfo *conninfo = connection->conninfo;
+	struct look_up *look_up = mem_zalloc(
+		1, sizeof(*look_up) + conninfo->name_count * sizeof(look_up->names[0]));
+
+	look_up->found = mem_zalloc(conninfo->host_count, sizeof(*look_up->found));
+	look_up->pending = conninfo->name_count;
+	connection->look_up = look_up;
+	for (size_t i = 0; i < conninfo->host_count; i++) {
+		struct name *name = &look_up->names[look_up->count];
+
+		if (!conninfo->hosts[i].is_name)
+			continue;
+		look_up->count++;
+		name->connection = connection;
+		name->found = &look_up->found[i];
+		name->query.done = on_name;
+		dns_resolve(connection->loop, conninfo->hosts[i].host, &name->query);
+	}
+}
+
+/* ---- life ---- */
+
 static void on_reap(struct loop_item *item)
 {
 	free(container_of(item, struct pg_connection, reap));
 }
 
-struct pg_connection *pg_connection_open(struct loop *loop, const char *conninfo,
-	const struct pg_connection_events *events, void *owner, struct errbuf *errbuf)
+struct pg_connection *pg_connection_open(struct loop *loop,
+	const struct pg_conninfo *conninfo, const struct pg_connection_events *events,
+	void *owner, struct errbuf *errbuf)
 {
-	struct pg_connection *connection;
-	char sqlstate[6];
-	PGconn *pq = PQconnectStart(conninfo);
+	struct pg_connection *connection = mem_zalloc(1, sizeof(*connection));
 
-	if (!pq)
-		mem_exhausted();
-	if (PQstatus(pq) == CONNECTION_BAD) {
-		pg_message_clean(PQerrorMessage(pq), errbuf, sqlstate);
-		PQfinish(pq);
-		return NULL;
-	}
-	connection = mem_zalloc(1, sizeof(*connection));
+	pg_tls_never_ask();
 	connection->loop = loop;
 	connection->reap.run = on_reap;
-	connection->pq = pq;
+	connection->conninfo = conninfo;
 	connection->events = events;
 	connection->owner = owner;
-	PQsetNoticeProcessor(pq, on_notice, NULL);
-	PQsetErrorVerbosity(
-		pq, PQERRORS_VERBOSE); /* the only way to a failed login's SQLSTATE */
+	event_assign(&connection->read, loop_base(loop), -1, 0, on_login, connection);
 	event_assign(&connection->write, loop_base(loop), -1, 0, on_writable, connection);
-	wait_for(connection, EV_WRITE);
+	if (conninfo->name_count) {
+		look_names_up(connection);
+	} else if (!begin_login(connection, NULL, errbuf)) {
+		PQfinish(connection->pq);
+		free(connection);
+		return NULL;
+	}
 	return connection;
 }
 
 void pg_connection_close(struct pg_connection *connection)
 {
+	end_look_up(connection);
 	event_del(&connection->read);
 	event_del(&connection->write);
 	PQfinish(connection->pq);

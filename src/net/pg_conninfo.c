@@ -4,7 +4,8 @@
  *
  * libpq fills what a string leaves out from the environment and from files, and looks host
  * names up; each of these can block or surprise a daemon. So the string is taken apart by
- * libpq's own parser and written anew with every such parameter in it. An empty value
+ * libpq's own parser and written anew with every such parameter in it. Only the hosts are
+ * written when a connection is opened: names have other addresses then than at load. An empty value
  * counts as given in a connection string (but not in PQconnectStartParams' arrays, which is
  * why there are none here).
  *
@@ -28,8 +29,16 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "loop/dns.h"
+#include "net/pg_option.h"
+#include "net/pg_tls.h"
 
-enum { CONNINFO_MAX = 64 * 1024, HOSTS_MAX = 32, KEYWORD_MAX = 40 };
+enum { HOSTS_MAX = 32 };
+enum {
+	CONNINFO_MAX = 64 * 1024,
+	LIST_MAX = 2 * HOSTS_MAX * DNS_ADDRESSES_MAX * (DNS_NAME_MAX + 1),
+	KEYWORD_MAX = 40
+};
 
 /* What is sent when the url does not say; "" keeps the environment out. */
 static const struct {
@@ -46,27 +55,7 @@ static const struct {
 
 /* What is written in a way of its own, or not passed on. */
 static const char *const handled[] = { "host", "hostaddr", "port", "dbname", "user",
-	"options", "sslmode", "client_encoding", "connect_timeout", "service" };
-
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
-{
-	for (const PQconninfoOption *o = options; o->keyword; o++) {
-		if (strcmp(o->keyword, keyword) == 0)
-			return o->val && *o->val ? o->val : NULL;
-	}
-	return NULL;
-}
-
-static void append(struct strbuf *out, const char *keyword, const char *value)
-{
-	strbuf_printf(out, "%s%s='", out->len ? " " : "", keyword);
-	for (; *value; value++) {
-		if (*value == '\'' || *value == '\\')
-			strbuf_char(out, '\\');
-		strbuf_char(out, *value);
-	}
-	strbuf_char(out, '\'');
-}
+	"options", "client_encoding", "connect_timeout", "service" };
 
 static bool is_one_of(const char *word, const char *const *words, size_t count)
 {
@@ -85,15 +74,6 @@ static bool is_keyword(struct text word)
 			return false;
 	}
 	return word.len > 0 && word.len <= KEYWORD_MAX;
-}
-
-static void append_suggestion(struct errbuf *errbuf, const struct suggest *suggest)
-{
-	struct errbuf before = *errbuf;
-
-	if (suggest_found(suggest))
-		errbuf_set(errbuf, "%s; did you mean '%.*s'?", before.text,
-			TEXT_ARG(suggest->best));
 }
 
 /* An option that libpq does not know, by its name. False: the reason is another one. */
@@ -118,7 +98,7 @@ static bool set_unknown_option(struct errbuf *errbuf, const char *reason)
 	for (const PQconninfoOption *o = known; o && o->keyword; o++)
 		suggest_offer(&suggest, text_of(o->keyword));
 	errbuf_set(errbuf, "libpq has no option '%.*s'", TEXT_ARG(word));
-	append_suggestion(errbuf, &suggest);
+	pg_option_suggest(errbuf, &suggest);
 	PQconninfoFree(known);
 	return true;
 }
@@ -146,102 +126,20 @@ static void set_parse_error(struct errbuf *errbuf, const char *reason)
 	errbuf_set(errbuf, "no connection string of libpq: %s", safe);
 }
 
-/* Options that have a few words; libpq looks at them when it connects. */
-static const struct choice {
-	const char *keyword;
-	const char *words[7];
-} choices[] = {
-	{ "sslmode",
-		{ "disable", "allow", "prefer", "require", "verify-ca", "verify-full" } },
-	{ "channel_binding", { "disable", "prefer", "require" } },
-	{ "gssencmode", { "disable", "prefer", "require" } },
-	{ "target_session_attrs", { "any", "read-write", "read-only", "primary", "standby",
-					  "prefer-standby" } },
-};
-
-static const char *const numbers[] = { "connect_timeout", "keepalives", "keepalives_idle",
-	"keepalives_interval", "keepalives_count", "tcp_user_timeout" };
-
-/* What is written is not told: only its place says that it is no secret. */
-static bool check_choice(
-	const PQconninfoOption *options, const struct choice *choice, struct errbuf *errbuf)
-{
-	const char *value = option_value(options, choice->keyword);
-	struct errbuf words = { "" };
-	struct suggest suggest;
-
-	if (!value)
-		return true;
-	suggest_init(&suggest, text_of(value));
-	for (const char *const *word = choice->words; *word; word++) {
-		struct errbuf before = words;
-
-		if (strcmp(value, *word) == 0)
-			return true;
-		errbuf_set(&words, "%s%s%s", before.text, *before.text ? ", " : "", *word);
-		suggest_offer(&suggest, text_of(*word));
-	}
-	errbuf_set(errbuf, "%s is one of %s", choice->keyword, words.text);
-	append_suggestion(errbuf, &suggest);
-	return false;
-}
-
-static bool check_number(
-	const PQconninfoOption *options, const char *keyword, struct errbuf *errbuf)
-{
-	const char *value = option_value(options, keyword);
-	char *end;
-	long number;
-
-	if (!value)
-		return true;
-	errno = 0;
-	number = strtol(value, &end, 10);
-	if (end != value && end[strspn(end, " ")] == '\0' && errno == 0 &&
-		number >= INT_MIN && number <= INT_MAX)
-		return true;
-	errbuf_set(errbuf, "%s is not a whole number", keyword);
-	return false;
-}
-
-static bool check_values(const PQconninfoOption *options, struct errbuf *errbuf)
-{
-	for (size_t i = 0; i < array_len(choices); i++) {
-		if (!check_choice(options, &choices[i], errbuf))
-			return false;
-	}
-	for (size_t i = 0; i < array_len(numbers); i++) {
-		if (!check_number(options, numbers[i], errbuf))
-			return false;
-	}
-	return true;
-}
-
 static bool check_refused(const PQconninfoOption *options, struct errbuf *errbuf)
 {
-	static const char *const plain[] = { "disable", "allow", "prefer" };
-	const char *sslmode = option_value(options, "sslmode");
-	const char *binding = option_value(options, "channel_binding");
-
-	if (option_value(options, "service")) {
+	if (pg_option_value(options, "service")) {
 		errbuf_set(errbuf,
 			"'service' is not served: write its parameters into the url");
 		return false;
 	}
-	if (option_value(options, "passfile")) {
+	if (pg_option_value(options, "passfile")) {
 		errbuf_set(errbuf,
 			"'passfile' is not served: write the password as ${file:path}");
 		return false;
 	}
-	if (option_value(options, "replication")) {
+	if (pg_option_value(options, "replication")) {
 		errbuf_set(errbuf, "'replication' connections run no statements");
-		return false;
-	}
-	if ((sslmode && !is_one_of(sslmode, plain, array_len(plain))) ||
-		(binding && strcmp(binding, "require") == 0)) {
-		errbuf_set(errbuf, "TLS to PostgreSQL is not served yet (%s=%s)",
-			sslmode ? "sslmode" : "channel_binding",
-			sslmode ? sslmode : binding);
 		return false;
 	}
 	return true;
@@ -284,50 +182,58 @@ static bool check_port(const char *port, struct errbuf *errbuf)
 	return false;
 }
 
-/* The three parallel lists that libpq reads; a name that has two addresses stands twice. */
-struct host_lists {
-	struct strbuf host, hostaddr, port;
-	size_t count;
+/* Letters, digits, '-', '.' and '_': catches a port or a user at the wrong place. */
+static bool is_name(const char *host)
+{
+	size_t len = strlen(host);
+
+	return len <= DNS_NAME_MAX &&
+	       strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "-._") == len;
+}
+
+/* The hosts of a string while they are collected. */
+struct hosts {
+	struct pg_host *at;
+	size_t count, names;
 };
 
 static void add_host(
-	struct host_lists *lists, const char *host, const char *hostaddr, const char *port)
+	struct hosts *hosts, const char *host, const char *address, const char *port)
 {
-	const char *comma = lists->count++ ? "," : "";
-
-	strbuf_printf(&lists->host, "%s%s", comma, host);
-	strbuf_printf(&lists->hostaddr, "%s%s", comma, hostaddr);
-	strbuf_printf(&lists->port, "%s%s", comma, port);
+	hosts->at[hosts->count++] = (struct pg_host){ host, address, port, false };
 }
 
 static bool expand_host(
-	struct host_lists *lists, const char *host, const char *port, struct errbuf *errbuf)
+	struct hosts *hosts, const char *host, const char *port, struct errbuf *errbuf)
 {
 	if (strcmp(host, "localhost") == 0) {
-		add_host(lists, host, "127.0.0.1", port);
-		add_host(lists, host, "::1", port);
+		add_host(hosts, host, "127.0.0.1", port);
+		add_host(hosts, host, "::1", port);
 	} else if (*host == '\0' || *host == '/' || *host == '@') {
 		add_host(
-			lists, host, "", port); /* a unix socket's folder; empty: libpq's */
+			hosts, host, "", port); /* a unix socket's folder; empty: libpq's */
 	} else if (is_address(host)) {
-		add_host(lists, host, host, port);
+		add_host(hosts, host, host, port);
+	} else if (is_name(host)) {
+		hosts->at[hosts->count++] = (struct pg_host){ host, "", port, true };
+		hosts->names++;
 	} else {
 		errbuf_set(errbuf,
-			"host names are not served yet ('%s'): use an IP address, "
-			"localhost or a "
-			"unix socket's folder",
+			"host '%s' is no host name, IP address or absolute path of a unix "
+			"socket's folder",
 			host);
 		return false;
 	}
 	return true;
 }
 
-static bool expand_hosts(struct host_lists *lists, const PQconninfoOption *options,
+static bool expand_hosts(struct hosts *list, const PQconninfoOption *options,
 	struct arena *arena, struct errbuf *errbuf)
 {
-	const char *hosts = option_value(options, "host");
-	const char *addresses = option_value(options, "hostaddr");
-	const char *ports = option_value(options, "port");
+	const char *hosts = pg_option_value(options, "host");
+	const char *addresses = pg_option_value(options, "hostaddr");
+	const char *ports = pg_option_value(options, "port");
 	const char *names = hosts ? hosts : "";
 
 	for (size_t i = 0; i < HOSTS_MAX; i++) {
@@ -342,49 +248,39 @@ static bool expand_hosts(struct host_lists *lists, const PQconninfoOption *optio
 		if (!check_port(port, errbuf))
 			return false;
 		if (address && *address && is_address(address)) {
-			add_host(lists, host ? host : "", address, port);
+			add_host(list, host ? host : "", address, port);
 		} else if (address && *address) {
 			errbuf_set(errbuf, "hostaddr '%s' is no IP address", address);
 			return false;
-		} else if (!expand_host(lists, host ? host : "", port, errbuf)) {
+		} else if (!expand_host(list, host ? host : "", port, errbuf)) {
 			return false;
 		}
 	}
 	return true;
 }
 
-static const char *first_target(const struct host_lists *lists, struct arena *arena)
+static const char *first_target(const struct pg_host *first, struct arena *arena)
 {
-	const char *host = list_element(arena, lists->host.data, 0);
-	const char *address = list_element(arena, lists->hostaddr.data, 0);
-	const char *port = list_element(arena, lists->port.data, 0);
+	const char *host = first->host;
 
 	if (!*host)
-		host = *address ? address : "the local socket";
-	return arena_printf(arena, "%s port %s", host, *port ? port : "5432");
+		host = *first->address ? first->address : "the local socket";
+	return arena_printf(arena, "%s port %s", host, *first->port ? first->port : "5432");
 }
 
-static bool append_hosts(struct strbuf *out, const PQconninfoOption *options,
-	struct arena *arena, const char **target, struct errbuf *errbuf)
+static bool find_hosts(const PQconninfoOption *options, struct arena *arena,
+	struct pg_conninfo *out, struct errbuf *errbuf)
 {
-	struct host_lists lists = { .count = 0 };
+	struct hosts hosts = { .count = 0 };
 
-	strbuf_init_arena(&lists.host, arena, CONNINFO_MAX);
-	strbuf_init_arena(&lists.hostaddr, arena, CONNINFO_MAX);
-	strbuf_init_arena(&lists.port, arena, CONNINFO_MAX);
-	if (!expand_hosts(&lists, options, arena, errbuf))
+	/* localhost stands for two */
+	hosts.at = arena_zalloc(arena, (size_t)2 * HOSTS_MAX, sizeof(*hosts.at));
+	if (!expand_hosts(&hosts, options, arena, errbuf))
 		return false;
-	strbuf_char(&lists.host, '\0');
-	strbuf_char(&lists.hostaddr, '\0');
-	strbuf_char(&lists.port, '\0');
-	if (lists.host.failed || lists.hostaddr.failed || lists.port.failed) {
-		errbuf_set(errbuf, "the list of hosts is too long");
-		return false;
-	}
-	*target = first_target(&lists, arena);
-	append(out, "host", lists.host.data);
-	append(out, "hostaddr", lists.hostaddr.data);
-	append(out, "port", lists.port.data);
+	out->target = first_target(hosts.at, arena);
+	out->hosts = hosts.at;
+	out->host_count = hosts.count;
+	out->name_count = hosts.names;
 	return true;
 }
 
@@ -392,20 +288,20 @@ static bool append_hosts(struct strbuf *out, const PQconninfoOption *options,
 static void append_session(struct strbuf *out, const PQconninfoOption *options,
 	uint64_t statement_timeout, struct arena *arena)
 {
-	const char *own = option_value(options, "options");
+	const char *own = pg_option_value(options, "options");
 
 	if (statement_timeout == 0) {
-		append(out, "options", own ? own : "");
+		pg_option_append(out, "options", own ? own : "");
 		return;
 	}
-	append(out, "options",
+	pg_option_append(out, "options",
 		arena_printf(arena, "-c statement_timeout=%" PRIu64 " -c TimeZone=UTC%s%s",
 			statement_timeout, own ? " " : "", own ? own : ""));
 }
 
 static const char *user_name(const PQconninfoOption *options, struct arena *arena)
 {
-	const char *user = option_value(options, "user");
+	const char *user = pg_option_value(options, "user");
 	const struct passwd *self = user ? NULL : getpwuid(geteuid());
 
 	if (!user && !self)
@@ -415,37 +311,39 @@ static const char *user_name(const PQconninfoOption *options, struct arena *aren
 
 static void append_rest(struct strbuf *out, const PQconninfoOption *options)
 {
-	append(out, "sslmode", "disable");
-	append(out, "client_encoding", "UTF8");
+	pg_option_append(out, "client_encoding", "UTF8");
 	for (size_t i = 0; i < array_len(defaults); i++) {
-		if (!option_value(options, defaults[i].keyword))
-			append(out, defaults[i].keyword, defaults[i].value);
+		if (!pg_option_value(options, defaults[i].keyword))
+			pg_option_append(out, defaults[i].keyword, defaults[i].value);
 	}
 	for (const PQconninfoOption *o = options; o->keyword; o++) {
 		if (o->val && *o->val &&
-			!is_one_of(o->keyword, handled, array_len(handled)))
-			append(out, o->keyword, o->val);
+			!is_one_of(o->keyword, handled, array_len(handled)) &&
+			!pg_tls_has(o->keyword))
+			pg_option_append(out, o->keyword, o->val);
 	}
 }
 
-static bool complete(const PQconninfoOption *options, uint64_t statement_timeout,
-	struct arena *arena, struct pg_conninfo *out, struct errbuf *errbuf)
+static bool complete(const PQconninfoOption *options, const char *folder,
+	uint64_t statement_timeout, struct arena *arena, struct pg_conninfo *out,
+	struct errbuf *errbuf)
 {
 	const char *user = user_name(options, arena);
-	const char *database = option_value(options, "dbname");
+	const char *database = pg_option_value(options, "dbname");
 	struct strbuf text;
 
-	if (!check_values(options, errbuf) || !check_refused(options, errbuf))
+	if (!pg_option_check(options, errbuf) || !check_refused(options, errbuf) ||
+		!find_hosts(options, arena, out, errbuf))
 		return false;
 	if (!user) {
 		errbuf_set(errbuf, "the url names no user");
 		return false;
 	}
 	strbuf_init_arena(&text, arena, CONNINFO_MAX);
-	if (!append_hosts(&text, options, arena, &out->target, errbuf))
-		return false;
-	append(&text, "user", user);
+	pg_option_append(&text, "user", user);
 	append_session(&text, options, statement_timeout, arena);
+	if (!pg_tls_append(options, folder, arena, &text, errbuf))
+		return false;
 	append_rest(&text, options);
 	strbuf_char(&text, '\0');
 	if (text.failed) {
@@ -457,8 +355,8 @@ static bool complete(const PQconninfoOption *options, uint64_t statement_timeout
 	return true;
 }
 
-bool pg_conninfo_make(const char *url, uint64_t statement_timeout, struct arena *arena,
-	struct pg_conninfo *out, struct errbuf *errbuf)
+bool pg_conninfo_make(const char *url, const char *folder, uint64_t statement_timeout,
+	struct arena *arena, struct pg_conninfo *out, struct errbuf *errbuf)
 {
 	char *reason = NULL;
 	PQconninfoOption *options = PQconninfoParse(url, &reason);
@@ -471,19 +369,77 @@ bool pg_conninfo_make(const char *url, uint64_t statement_timeout, struct arena 
 		PQfreemem(reason);
 		return false;
 	}
-	made = complete(options, statement_timeout, arena, out, errbuf);
+	made = complete(options, folder, statement_timeout, arena, out, errbuf);
 	PQconninfoFree(options);
 	return made;
 }
 
-const char *pg_conninfo_for(
+const struct pg_conninfo *pg_conninfo_for(
 	const struct pg_conninfo *conninfo, const char *database, struct arena *arena)
 {
-	struct strbuf text;
+	struct pg_conninfo *made = arena_zalloc(arena, 1, sizeof(*made));
 
-	strbuf_init_arena(&text, arena, (size_t)2 * CONNINFO_MAX);
-	strbuf_string(&text, conninfo->text);
-	append(&text, "dbname", database);
-	strbuf_char(&text, '\0');
-	return text.failed ? conninfo->text : text.data;
+	*made = *conninfo;
+	made->database = arena_text(arena, text_of(database)).at;
+	return made;
+}
+
+/* ---- the string for libpq ---- */
+
+/* The three parallel lists that libpq reads; a name that has two addresses stands twice. */
+struct host_lists {
+	struct strbuf host, hostaddr, port;
+	size_t count;
+};
+
+static void list_host(
+	struct host_lists *lists, const struct pg_host *host, const char *address)
+{
+	const char *comma = lists->count++ ? "," : "";
+
+	strbuf_printf(&lists->host, "%s%s", comma, host->host);
+	strbuf_printf(&lists->hostaddr, "%s%s", comma, address);
+	strbuf_printf(&lists->port, "%s%s", comma, host->port);
+}
+
+static void fill_lists(struct host_lists *lists, const struct pg_conninfo *conninfo,
+	const struct pg_addresses *found)
+{
+	for (size_t i = 0; i < conninfo->host_count; i++) {
+		const struct pg_host *host = &conninfo->hosts[i];
+
+		if (!host->is_name)
+			list_host(lists, host, host->address);
+		for (size_t j = 0; host->is_name && j < found[i].count; j++)
+			list_host(lists, host, found[i].texts[j]);
+	}
+	strbuf_char(&lists->host, '\0');
+	strbuf_char(&lists->hostaddr, '\0');
+	strbuf_char(&lists->port, '\0');
+}
+
+bool pg_conninfo_write(const struct pg_conninfo *conninfo, const struct pg_addresses *found,
+	struct strbuf *out)
+{
+	struct host_lists lists = { .count = 0 };
+	bool made;
+
+	strbuf_init(&lists.host, LIST_MAX);
+	strbuf_init(&lists.hostaddr, LIST_MAX);
+	strbuf_init(&lists.port, LIST_MAX);
+	fill_lists(&lists, conninfo, found);
+	made = lists.count > 0 && !lists.host.failed && !lists.hostaddr.failed &&
+	       !lists.port.failed;
+	if (made) {
+		strbuf_string(out, conninfo->text);
+		pg_option_append(out, "host", lists.host.data);
+		pg_option_append(out, "hostaddr", lists.hostaddr.data);
+		pg_option_append(out, "port", lists.port.data);
+		pg_option_append(out, "dbname", conninfo->database);
+		strbuf_char(out, '\0');
+	}
+	strbuf_free(&lists.host);
+	strbuf_free(&lists.hostaddr);
+	strbuf_free(&lists.port);
+	return made && !out->failed;
 }

@@ -55,6 +55,7 @@ static const char *const aliases[] = { "POSTGRES", NULL };
 
 struct settings {
 	const char *url;
+	const char *folder; /* where relative paths in the url start */
 	struct pg_conninfo conninfo;
 	struct pg_client_settings client; /* but for conninfo, which names a database */
 };
@@ -65,7 +66,7 @@ static bool make_conninfo(
 {
 	uint64_t timeout = settings->client.pool.timeout / NS_PER_MS;
 
-	return pg_conninfo_make(settings->url,
+	return pg_conninfo_make(settings->url, settings->folder,
 		settings->client.prepare ? (timeout ? timeout : 1) : 0, arena,
 		&settings->conninfo, reason);
 }
@@ -91,6 +92,7 @@ static struct settings *account_check(const struct node *half,
 	struct errbuf reason;
 
 	settings->client.prepare = node_is_null(prepare) || prepare->boolean;
+	settings->folder = arena_text(arena, text_of(context->folder)).at;
 	settings->client.account = context->account;
 	settings->client.environment = context->environment;
 	settings->client.pool = context->pool;

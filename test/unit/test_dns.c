@@ -380,8 +380,8 @@ static void a_silent_server_fails_in_bounded_time(void **state)
 	uint64_t begun = clock_now();
 
 	serve(&r, 1);
-	assert_string_equal(look_up("mute.test"), "!could not resolve 'mute.test': the "
-						  "name servers failed or did not answer");
+	assert_string_equal(look_up("mute.test"), "!could not resolve 'mute.test': no "
+						  "name server gave an address of it");
 	assert_true(clock_now() - begun < 10500 * NS_PER_MS);
 	assert_true(r.asked_a > 1);
 }
