@@ -16,6 +16,7 @@
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
 #include "front/event_api.h"
+#include "loop/dns.h"
 #include "loop/loop.h"
 #include "value/json.h"
 
@@ -229,7 +230,9 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
-	daemon->api = event_api_new(daemon->loop, daemon->engine, connections, &errbuf);
+	if (dns_prepare(daemon->loop, &errbuf))
+		daemon->api = event_api_new(
+			daemon->loop, daemon->engine, connections, &errbuf);
 	if (!daemon->api) {
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;

@@ -21,6 +21,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
+#include "base/text.h"
 #include "loop/dns.h"
 #include "net/pg_conninfo.h"
 #include "net/pg_tls.h"
@@ -102,10 +104,35 @@ static size_t severity_at(const char *line, const char *text)
 	return failed ? (size_t)(failed - line) + 8 : 0;
 }
 
+/*
+ * Whether the line that begins at `from` only repeats the one before: libpq tries an address
+ * with TLS and without.
+ */
+static bool repeats(const struct errbuf *out, size_t from)
+{
+	size_t len = strlen(out->text) - from;
+	const char *before = out->text + from - len;
+
+	return len > 0 && from >= len + 2 &&
+	       memcmp(before - 2, out->text + from, len) == 0 &&
+	       (from == len + 2 || memcmp(before - 4, "; ", 2) == 0);
+}
+
+/* Adds a line made of two parts; what does not fit is cut. */
+static void add_line(struct errbuf *out, struct text head, struct text rest)
+{
+	size_t used = strlen(out->text);
+	size_t from = used ? used + 2 : 0;
+
+	snprintf(out->text + used, sizeof(out->text) - used, "%s%.*s%.*s", used ? "; " : "",
+		TEXT_ARG(head), TEXT_ARG(rest));
+	if (used && from < sizeof(out->text) && repeats(out, from))
+		out->text[used] = '\0';
+}
+
 void pg_message_clean(const char *message, struct errbuf *out, char sqlstate[6])
 {
 	char line_state[6] = "";
-	size_t used = 0;
 
 	*sqlstate = '\0';
 	out->text[0] = '\0';
@@ -118,12 +145,9 @@ void pg_message_clean(const char *message, struct errbuf *out, char sqlstate[6])
 		/* Of several hosts' answers, a refused login says most. */
 		if (text && strncmp(sqlstate, "28", 2) != 0)
 			memcpy(sqlstate, line_state, sizeof(line_state));
-		if (!is_aside(line, len) && used < sizeof(out->text)) {
-			snprintf(out->text + used, sizeof(out->text) - used, "%s%.*s%.*s",
-				used ? "; " : "", (int)head, line, (int)(line + len - rest),
-				rest);
-			used = strlen(out->text);
-		}
+		if (!is_aside(line, len))
+			add_line(out, (struct text){ line, head },
+				(struct text){ rest, (size_t)(line + len - rest) });
 		line += len + (line[len] == '\n');
 	}
 }
