@@ -41,8 +41,7 @@ struct pg_query {
 };
 
 struct pg_client_settings {
-	const struct pg_conninfo *conninfo;
-	const char *database;
+	const struct pg_conninfo *conninfo; /* for one database */
 	bool prepare; /* false: unnamed statements only, no session settings */
 	const char *account, *environment; /* for messages */
 	struct pool_settings pool;

@@ -1,5 +1,6 @@
 /*
- * pg_connection.h - one libpq connection on the loop: login, readiness, flushing, the end.
+ * pg_connection.h - one libpq connection on the loop: names, login, readiness, flushing, the
+ * end.
  *
  * https://www.postgresql.org/docs/15/libpq-connect.html (PQconnectPoll), libpq-async.html and
  * libpq-pipeline-mode.html. Knows sockets, not statements.
@@ -13,8 +14,8 @@
 #include "base/err.h"
 #include "base/macros.h"
 #include "loop/loop.h"
-#include "net/pg_conninfo.h"
 
+struct pg_conninfo;
 struct pg_connection;
 
 /* What the owner is told, always from the loop; it may close the connection inside. */
@@ -31,14 +32,14 @@ struct pg_connection_events {
 };
 
 /*
- * Begins to connect: looks names up, then logs in at the first address that answers. conninfo
- * and database live as long as the connection. NULL: failed at once, errbuf says why.
+ * Begins to connect: looks the names among the hosts up, then lets libpq try all addresses.
+ * conninfo outlives the connection. NULL: failed at once, errbuf says why.
  */
 must_check struct pg_connection *pg_connection_open(struct loop *loop,
-	const struct pg_conninfo *conninfo, const char *database,
-	const struct pg_connection_events *events, void *owner, struct errbuf *errbuf);
+	const struct pg_conninfo *conninfo, const struct pg_connection_events *events,
+	void *owner, struct errbuf *errbuf);
 
-/* libpq's handle, to send and to take results with. */
+/* libpq's handle, to send and to take results with; NULL while names are looked up. */
 PGconn *pg_connection_handle(const struct pg_connection *connection);
 
 /* Sends what is left in libpq's buffer, now and as the socket takes it. False: it is dead. */

@@ -7,6 +7,7 @@
 #define VOLLEY_NET_PG_CONNINFO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -14,45 +15,50 @@
 #include "base/macros.h"
 #include "base/strbuf.h"
 
-/* One place where a server may be. */
+/* A place to connect to, one of those that libpq tries in turn. */
 struct pg_host {
-	const char *host;    /* a name, an address, a unix socket's folder, or "" */
-	const char *address; /* "": libpq needs none; NULL: the host must be looked up */
-	const char *port;    /* "": 5432 */
+	const char *host;    /* a name, an address, or the folder of a unix socket */
+	const char *address; /* "": a unix socket, or a name to look up */
+	const char *port;    /* "": libpq's default */
+	bool is_name;        /* to be looked up when a connection is opened */
 };
 
 struct pg_conninfo {
-	const char *text; /* a keyword string with everything but hosts and dbname */
-	struct pg_host *hosts;
-	size_t count;
+	const char *text;     /* a keyword string with everything but hosts and dbname */
 	const char *database; /* the url's, or libpq's default: the user's name */
 	const char *target;   /* the first host and port, for messages */
+	const struct pg_host *hosts;
+	size_t host_count;
+	size_t name_count; /* hosts to look up */
 };
 
-/*
- * Reads a URI or keyword string and completes it so that libpq neither looks a name up nor
- * reads the environment or a file that is not named. Files of certificates start at folder
- * and must be there. statement_timeout in ms; 0: no session settings at all (for poolers).
- * May look the user's name up, so: not while serving. False: the reason is in errbuf and
- * never quotes the url, which may hold a password. The texts live in the arena.
- */
-must_check bool pg_conninfo_make(const char *url, uint64_t statement_timeout,
-	const char *folder, struct arena *arena, struct pg_conninfo *out,
-	struct errbuf *errbuf);
-
-/*
- * Begins the complete connection string for one database: add each host's addresses, then
- * end it. The caller wipes and frees the buffer, which holds the password.
- */
-struct pg_conninfo_text {
-	struct strbuf host, address, port;
+/* The addresses of a host that was looked up, as text; none when that failed. */
+struct pg_addresses {
+	const char *const *texts;
 	size_t count;
 };
-void pg_conninfo_begin(struct pg_conninfo_text *text);
-void pg_conninfo_add(
-	struct pg_conninfo_text *text, const struct pg_host *host, const char *address);
-/* Frees what begin() made. NUL-terminated in out; sticky failure as of any strbuf. */
-void pg_conninfo_end(struct pg_conninfo_text *text, const struct pg_conninfo *conninfo,
-	const char *database, struct strbuf *out);
+
+/*
+ * Reads a URI or keyword string and completes it so that libpq neither looks a name up
+ * nor reads the environment or a file that is not named; relative paths start at the
+ * folder. statement_timeout in ms; 0: no session settings at all (for poolers). May look
+ * the user's name up and looks at the TLS files, so: not while serving. False: the reason is
+ * in errbuf and never quotes the url, which may hold a password. The texts live in the arena.
+ */
+must_check bool pg_conninfo_make(const char *url, const char *folder,
+	uint64_t statement_timeout, struct arena *arena, struct pg_conninfo *out,
+	struct errbuf *errbuf);
+
+/* The same for one database, in the arena; shares what it can with the original. */
+const struct pg_conninfo *pg_conninfo_for(
+	const struct pg_conninfo *conninfo, const char *database, struct arena *arena);
+
+/*
+ * Appends the connection string for libpq with a NUL. found has an element for each host and
+ * counts for names only: a name stands once per address and not at all when it has none.
+ * found may be NULL when there are no names. False: no host is left, or out is full.
+ */
+must_check bool pg_conninfo_write(const struct pg_conninfo *conninfo,
+	const struct pg_addresses *found, struct strbuf *out);
 
 #endif

@@ -273,8 +273,8 @@ static struct pool_conn *connect_session(
 	struct pg_client *client = owner;
 	struct pg_session *session = mem_zalloc(1, sizeof(*session));
 
-	session->connection = pg_connection_open(client->loop, client->settings->conninfo,
-		client->settings->database, &events, session, errbuf);
+	session->connection = pg_connection_open(
+		client->loop, client->settings->conninfo, &events, session, errbuf);
 	if (!session->connection) {
 		free(session);
 		return NULL;

@@ -1,5 +1,10 @@
 /*
- * pg_connection.c - one libpq connection on the loop: login, readiness, flushing, the end.
+ * pg_connection.c - one libpq connection on the loop: names, login, readiness, flushing, the
+ * end.
+ *
+ * Names are looked up first, since libpq itself would block for that. It gets every address
+ * in one string and tries them in turn; a name that cannot be looked up is left out as long
+ * as another host remains.
  *
  * While the login runs libpq may change the socket between two calls of PQconnectPoll
  * (several addresses, another protocol version), so both events are one-shot then and made
@@ -10,32 +15,44 @@
  */
 #include "net/pg_connection.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <netdb.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
+#include "base/text.h"
 #include "loop/dns.h"
+#include "net/pg_conninfo.h"
+#include "net/pg_tls.h"
 
-/* A host that is a name. */
-struct lookup {
+enum { ADDRESS_SIZE = 64, STRING_MAX = 1024 * 1024 };
+
+/* One host's name on its way. */
+struct name {
 	struct dns_query query;
 	struct pg_connection *connection;
-	struct dns_address addresses[DNS_ADDRESSES_MAX];
+	struct pg_addresses *found; /* where the result goes */
+	char texts[DNS_ADDRESSES_MAX][ADDRESS_SIZE];
+	const char *pointers[DNS_ADDRESSES_MAX];
+};
+
+/* The names of one connection, until all have come. */
+struct look_up {
+	size_t pending;
 	size_t count;
-	struct errbuf reason;
+	struct pg_addresses *found; /* for each host */
+	struct name names[];
 };
 
 struct pg_connection {
 	struct loop *loop;
 	struct loop_item reap;
-	PGconn *pq; /* NULL: closed, or names are still being looked up */
 	const struct pg_conninfo *conninfo;
-	const char *database;
-	struct lookup *lookups; /* one per host of conninfo; NULL: no name among them */
-	size_t awaited;
+	struct look_up *look_up;  /* NULL: done or not needed */
+	struct errbuf unresolved; /* of names that were left out */
+	PGconn *pq;               /* NULL: not begun, or closed */
 	struct event read, write;
 	const struct pg_connection_events *events;
 	void *owner;
@@ -87,10 +104,35 @@ static size_t severity_at(const char *line, const char *text)
 	return failed ? (size_t)(failed - line) + 8 : 0;
 }
 
+/*
+ * Whether the line that begins at `from` only repeats the one before: libpq tries an address
+ * with TLS and without.
+ */
+static bool repeats(const struct errbuf *out, size_t from)
+{
+	size_t len = strlen(out->text) - from;
+	const char *before = out->text + from - len;
+
+	return len > 0 && from >= len + 2 &&
+	       memcmp(before - 2, out->text + from, len) == 0 &&
+	       (from == len + 2 || memcmp(before - 4, "; ", 2) == 0);
+}
+
+/* Adds a line made of two parts; what does not fit is cut. */
+static void add_line(struct errbuf *out, struct text head, struct text rest)
+{
+	size_t used = strlen(out->text);
+	size_t from = used ? used + 2 : 0;
+
+	snprintf(out->text + used, sizeof(out->text) - used, "%s%.*s%.*s", used ? "; " : "",
+		TEXT_ARG(head), TEXT_ARG(rest));
+	if (used && from < sizeof(out->text) && repeats(out, from))
+		out->text[used] = '\0';
+}
+
 void pg_message_clean(const char *message, struct errbuf *out, char sqlstate[6])
 {
 	char line_state[6] = "";
-	size_t used = 0;
 
 	*sqlstate = '\0';
 	out->text[0] = '\0';
@@ -103,12 +145,9 @@ void pg_message_clean(const char *message, struct errbuf *out, char sqlstate[6])
 		/* Of several hosts' answers, a refused login says most. */
 		if (text && strncmp(sqlstate, "28", 2) != 0)
 			memcpy(sqlstate, line_state, sizeof(line_state));
-		if (!is_aside(line, len) && used < sizeof(out->text)) {
-			snprintf(out->text + used, sizeof(out->text) - used, "%s%.*s%.*s",
-				used ? "; " : "", (int)head, line, (int)(line + len - rest),
-				rest);
-			used = strlen(out->text);
-		}
+		if (!is_aside(line, len))
+			add_line(out, (struct text){ line, head },
+				(struct text){ rest, (size_t)(line + len - rest) });
 		line += len + (line[len] == '\n');
 	}
 }
@@ -186,6 +225,13 @@ static void begin_work(struct pg_connection *connection)
 
 /* ---- the login ---- */
 
+static void add_reason(struct errbuf *reasons, const char *reason)
+{
+	struct errbuf before = *reasons;
+
+	errbuf_set(reasons, "%s%s%s", before.text, *before.text ? "; " : "", reason);
+}
+
 static void fail_login(struct pg_connection *connection)
 {
 	struct errbuf reason;
@@ -193,6 +239,8 @@ static void fail_login(struct pg_connection *connection)
 	enum err err = ERR_CONNECT;
 
 	pg_message_clean(PQerrorMessage(connection->pq), &reason, sqlstate);
+	if (*connection->unresolved.text)
+		add_reason(&reason, connection->unresolved.text);
 	if (strncmp(sqlstate, "28", 2) == 0 || PQconnectionNeedsPassword(connection->pq))
 		err = ERR_LOGIN;
 	connection->events->failed(connection->owner, err, sqlstate, reason.text);
@@ -228,71 +276,20 @@ static void on_login(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* ---- names ---- */
-
-static void add_addresses(struct pg_conninfo_text *text, const struct pg_host *host,
-	const struct lookup *lookup)
+/* False: the reason is in errbuf. */
+static bool start_libpq(
+	struct pg_connection *connection, const char *string, struct errbuf *errbuf)
 {
-	char address[INET6_ADDRSTRLEN];
-
-	for (size_t i = 0; i < lookup->count; i++) {
-		if (getnameinfo((const struct sockaddr *)&lookup->addresses[i].address,
-			    lookup->addresses[i].len, address, sizeof(address), NULL, 0,
-			    NI_NUMERICHOST) == 0)
-			pg_conninfo_add(text, host, address);
-	}
-}
-
-/* The string with every address that is known. False: none is, errbuf says why. */
-static bool make_string(
-	const struct pg_connection *connection, struct strbuf *out, struct errbuf *errbuf)
-{
-	const struct pg_conninfo *conninfo = connection->conninfo;
-	struct pg_conninfo_text text;
-	const struct lookup *failed = NULL;
-
-	pg_conninfo_begin(&text);
-	for (size_t i = 0; i < conninfo->count; i++) {
-		const struct pg_host *host = &conninfo->hosts[i];
-
-		if (host->address)
-			pg_conninfo_add(&text, host, host->address);
-		else if (connection->lookups[i].count > 0)
-			add_addresses(&text, host, &connection->lookups[i]);
-		else if (!failed)
-			failed = &connection->lookups[i];
-	}
-	if (text.count == 0 && failed)
-		*errbuf = failed->reason;
-	pg_conninfo_end(&text, conninfo, connection->database, out);
-	if (out->failed)
-		errbuf_set(errbuf, "the connection string is too long");
-	return text.count > 0 && !out->failed;
-}
-
-/* False: failed at once, errbuf says why. */
-static bool begin_login(struct pg_connection *connection, struct errbuf *errbuf)
-{
-	struct strbuf string;
+	PGconn *pq = PQconnectStart(string);
 	char sqlstate[6];
-	PGconn *pq = NULL;
 
-	if (make_string(connection, &string, errbuf)) {
-		pq = PQconnectStart(string.data);
-		if (!pq)
-			mem_exhausted();
-	}
-	if (string.data)
-		explicit_bzero(string.data, string.len);
-	strbuf_free(&string);
 	if (!pq)
-		return false;
+		mem_exhausted();
+	connection->pq = pq;
 	if (PQstatus(pq) == CONNECTION_BAD) {
 		pg_message_clean(PQerrorMessage(pq), errbuf, sqlstate);
-		PQfinish(pq);
 		return false;
 	}
-	connection->pq = pq;
 	PQsetNoticeProcessor(pq, on_notice, NULL);
 	PQsetErrorVerbosity(
 		pq, PQERRORS_VERBOSE); /* the only way to a failed login's SQLSTATE */
@@ -300,77 +297,122 @@ static bool begin_login(struct pg_connection *connection, struct errbuf *errbuf)
 	return true;
 }
 
-static void on_resolved(struct dns_query *query)
+static bool begin_login(struct pg_connection *connection, const struct pg_addresses *found,
+	struct errbuf *errbuf)
 {
-	struct lookup *lookup = container_of(query, struct lookup, query);
-	struct pg_connection *connection = lookup->connection;
-	struct errbuf reason = { "" };
+	struct strbuf string;
+	bool begun = false;
 
-	lookup->count = query->count;
-	if (query->count > 0)
-		memcpy(lookup->addresses, query->addresses,
-			query->count * sizeof(lookup->addresses[0]));
+	strbuf_init(&string, STRING_MAX);
+	if (pg_conninfo_write(connection->conninfo, found, &string))
+		begun = start_libpq(connection, string.data, errbuf);
+	else if (*connection->unresolved.text)
+		*errbuf = connection->unresolved;
 	else
-		errbuf_set(&lookup->reason, "%s", query->reason);
-	if (--connection->awaited > 0)
+		errbuf_set(errbuf, "the url's hosts have too many addresses");
+	if (string.data)
+		explicit_bzero(string.data, string.len); /* it holds the password */
+	strbuf_free(&string);
+	return begun;
+}
+
+/* ---- names ---- */
+
+static void end_look_up(struct pg_connection *connection)
+{
+	struct look_up *look_up = connection->look_up;
+
+	if (!look_up)
 		return;
-	if (!begin_login(connection, &reason))
+	for (size_t i = 0; i < look_up->count; i++)
+		dns_cancel(&look_up->names[i].query);
+	free(look_up->found);
+	free(look_up);
+	connection->look_up = NULL;
+}
+
+static void take_addresses(struct name *name)
+{
+	struct pg_addresses *found = name->found;
+
+	for (size_t i = 0; i < name->query.count; i++) {
+		const struct dns_address *address = &name->query.addresses[i];
+		char *text = name->texts[found->count];
+
+		if (getnameinfo((const struct sockaddr *)&address->address, address->len,
+			    text, ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) == 0)
+			name->pointers[found->count++] = text;
+	}
+	found->texts = name->pointers;
+}
+
+static void on_name(struct dns_query *query)
+{
+	struct name *name = container_of(query, struct name, query);
+	struct pg_connection *connection = name->connection;
+	struct look_up *look_up = connection->look_up;
+	struct errbuf reason;
+	bool begun;
+
+	if (query->count)
+		take_addresses(name);
+	else
+		add_reason(&connection->unresolved, query->reason);
+	if (--look_up->pending)
+		return;
+	begun = begin_login(connection, look_up->found, &reason);
+	end_look_up(connection);
+	if (!begun)
 		connection->events->failed(connection->owner, ERR_CONNECT, "", reason.text);
 }
 
-static void begin_lookups(struct pg_connection *connection)
+static void look_names_up(struct pg_connection *connection)
 {
 	const struct pg_conninfo *conninfo = connection->conninfo;
+	struct look_up *look_up = mem_zalloc(
+		1, sizeof(*look_up) + conninfo->name_count * sizeof(look_up->names[0]));
 
-	connection->lookups = mem_zalloc(conninfo->count, sizeof(*connection->lookups));
-	for (size_t i = 0; i < conninfo->count; i++) {
-		struct lookup *lookup = &connection->lookups[i];
+	look_up->found = mem_zalloc(conninfo->host_count, sizeof(*look_up->found));
+	look_up->pending = conninfo->name_count;
+	connection->look_up = look_up;
+	for (size_t i = 0; i < conninfo->host_count; i++) {
+		struct name *name = &look_up->names[look_up->count];
 
-		if (conninfo->hosts[i].address)
+		if (!conninfo->hosts[i].is_name)
 			continue;
-		lookup->connection = connection;
-		lookup->query.done = on_resolved;
-		connection->awaited++;
-		dns_resolve(connection->loop, conninfo->hosts[i].host, &lookup->query);
+		look_up->count++;
+		name->connection = connection;
+		name->found = &look_up->found[i];
+		name->query.done = on_name;
+		dns_resolve(connection->loop, conninfo->hosts[i].host, &name->query);
 	}
-}
-
-static bool has_names(const struct pg_conninfo *conninfo)
-{
-	for (size_t i = 0; i < conninfo->count; i++) {
-		if (!conninfo->hosts[i].address)
-			return true;
-	}
-	return false;
 }
 
 /* ---- life ---- */
 
 static void on_reap(struct loop_item *item)
 {
-	struct pg_connection *connection = container_of(item, struct pg_connection, reap);
-
-	free(connection->lookups);
-	free(connection);
+	free(container_of(item, struct pg_connection, reap));
 }
 
 struct pg_connection *pg_connection_open(struct loop *loop,
-	const struct pg_conninfo *conninfo, const char *database,
-	const struct pg_connection_events *events, void *owner, struct errbuf *errbuf)
+	const struct pg_conninfo *conninfo, const struct pg_connection_events *events,
+	void *owner, struct errbuf *errbuf)
 {
 	struct pg_connection *connection = mem_zalloc(1, sizeof(*connection));
 
+	pg_tls_never_ask();
 	connection->loop = loop;
 	connection->reap.run = on_reap;
 	connection->conninfo = conninfo;
-	connection->database = database;
 	connection->events = events;
 	connection->owner = owner;
 	event_assign(&connection->read, loop_base(loop), -1, 0, on_login, connection);
 	event_assign(&connection->write, loop_base(loop), -1, 0, on_writable, connection);
-	if (has_names(conninfo)) {
-		begin_lookups(connection);
-	} else if (!begin_login(connection, errbuf)) {
+	if (conninfo->name_count) {
+		look_names_up(connection);
+	} else if (!begin_login(connection, NULL, errbuf)) {
+		PQfinish(connection->pq);
 		free(connection);
 		return NULL;
 	}
@@ -379,10 +421,9 @@ struct pg_connection *pg_connection_open(struct loop *loop,
 
 void pg_connection_close(struct pg_connection *connection)
 {
+	end_look_up(connection);
 	event_del(&connection->read);
 	event_del(&connection->write);
-	for (size_t i = 0; connection->lookups && i < connection->conninfo->count; i++)
-		dns_cancel(&connection->lookups[i].query);
 	PQfinish(connection->pq);
 	connection->pq = NULL;
 	loop_reap(connection->loop, &connection->reap);

@@ -4,8 +4,8 @@
  *
  * libpq fills what a string leaves out from the environment and from files, and looks host
  * names up; each of these can block or surprise a daemon. So the string is taken apart by
- * libpq's own parser and written anew with every such parameter in it; names become
- * addresses when a connection is opened. An empty value
+ * libpq's own parser and written anew with every such parameter in it. Only the hosts are
+ * written when a connection is opened: names have other addresses then than at load. An empty value
  * counts as given in a connection string (but not in PQconnectStartParams' arrays, which is
  * why there are none here).
  *
@@ -23,20 +23,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "loop/tls.h"
+#include "loop/dns.h"
+#include "net/pg_option.h"
+#include "net/pg_tls.h"
 
-enum { CONNINFO_MAX = 64 * 1024, HOSTS_MAX = 32, KEYWORD_MAX = 40, NAME_MAX_LEN = 253 };
-
-/* A file that cannot exist, so that libpq looks for none in somebody's home. */
-#define NO_FILE "/dev/null/none"
+enum { HOSTS_MAX = 32 };
+enum {
+	CONNINFO_MAX = 64 * 1024,
+	LIST_MAX = 2 * HOSTS_MAX * DNS_ADDRESSES_MAX * (DNS_NAME_MAX + 1),
+	KEYWORD_MAX = 40
+};
 
 /* What is sent when the url does not say; "" keeps the environment out. */
 static const struct {
@@ -44,42 +46,16 @@ static const struct {
 } defaults[] = {
 	{ "password", "" },
 	{ "requirepeer", "" },
-	{ "passfile", NO_FILE }, /* ~/.pgpass is not read */
+	{ "passfile", "/dev/null/none" }, /* cannot exist: ~/.pgpass is not read */
 	{ "application_name", "volley" },
 	{ "gssencmode", "disable" },
 	{ "channel_binding", "prefer" },
-	{ "sslcompression", "0" },
-	{ "sslsni", "1" },
-	{ "sslpassword", "" },
-	{ "ssl_min_protocol_version", "TLSv1.2" },
-	{ "ssl_max_protocol_version", "" },
 	{ "target_session_attrs", "any" },
 };
 
 /* What is written in a way of its own, or not passed on. */
 static const char *const handled[] = { "host", "hostaddr", "port", "dbname", "user",
-	"options", "sslmode", "client_encoding", "connect_timeout", "service",
-	"sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir" };
-
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
-{
-	for (const PQconninfoOption *o = options; o->keyword; o++) {
-		if (strcmp(o->keyword, keyword) == 0)
-			return o->val && *o->val ? o->val : NULL;
-	}
-	return NULL;
-}
-
-static void append(struct strbuf *out, const char *keyword, const char *value)
-{
-	strbuf_printf(out, "%s%s='", out->len ? " " : "", keyword);
-	for (; *value; value++) {
-		if (*value == '\'' || *value == '\\')
-			strbuf_char(out, '\\');
-		strbuf_char(out, *value);
-	}
-	strbuf_char(out, '\'');
-}
+	"options", "client_encoding", "connect_timeout", "service" };
 
 static bool is_one_of(const char *word, const char *const *words, size_t count)
 {
@@ -98,15 +74,6 @@ static bool is_keyword(struct text word)
 			return false;
 	}
 	return word.len > 0 && word.len <= KEYWORD_MAX;
-}
-
-static void append_suggestion(struct errbuf *errbuf, const struct suggest *suggest)
-{
-	struct errbuf before = *errbuf;
-
-	if (suggest_found(suggest))
-		errbuf_set(errbuf, "%s; did you mean '%.*s'?", before.text,
-			TEXT_ARG(suggest->best));
 }
 
 /* An option that libpq does not know, by its name. False: the reason is another one. */
@@ -131,7 +98,7 @@ static bool set_unknown_option(struct errbuf *errbuf, const char *reason)
 	for (const PQconninfoOption *o = known; o && o->keyword; o++)
 		suggest_offer(&suggest, text_of(o->keyword));
 	errbuf_set(errbuf, "libpq has no option '%.*s'", TEXT_ARG(word));
-	append_suggestion(errbuf, &suggest);
+	pg_option_suggest(errbuf, &suggest);
 	PQconninfoFree(known);
 	return true;
 }
@@ -159,90 +126,19 @@ static void set_parse_error(struct errbuf *errbuf, const char *reason)
 	errbuf_set(errbuf, "no connection string of libpq: %s", safe);
 }
 
-/* Options that have a few words; libpq looks at them when it connects. */
-static const struct choice {
-	const char *keyword;
-	const char *words[7];
-} choices[] = {
-	{ "sslmode",
-		{ "disable", "allow", "prefer", "require", "verify-ca", "verify-full" } },
-	{ "channel_binding", { "disable", "prefer", "require" } },
-	{ "gssencmode", { "disable", "prefer", "require" } },
-	{ "target_session_attrs", { "any", "read-write", "read-only", "primary", "standby",
-					  "prefer-standby" } },
-};
-
-static const char *const numbers[] = { "connect_timeout", "keepalives", "keepalives_idle",
-	"keepalives_interval", "keepalives_count", "tcp_user_timeout" };
-
-/* What is written is not told: only its place says that it is no secret. */
-static bool check_choice(
-	const PQconninfoOption *options, const struct choice *choice, struct errbuf *errbuf)
-{
-	const char *value = option_value(options, choice->keyword);
-	struct errbuf words = { "" };
-	struct suggest suggest;
-
-	if (!value)
-		return true;
-	suggest_init(&suggest, text_of(value));
-	for (const char *const *word = choice->words; *word; word++) {
-		struct errbuf before = words;
-
-		if (strcmp(value, *word) == 0)
-			return true;
-		errbuf_set(&words, "%s%s%s", before.text, *before.text ? ", " : "", *word);
-		suggest_offer(&suggest, text_of(*word));
-	}
-	errbuf_set(errbuf, "%s is one of %s", choice->keyword, words.text);
-	append_suggestion(errbuf, &suggest);
-	return false;
-}
-
-static bool check_number(
-	const PQconninfoOption *options, const char *keyword, struct errbuf *errbuf)
-{
-	const char *value = option_value(options, keyword);
-	char *end;
-	long number;
-
-	if (!value)
-		return true;
-	errno = 0;
-	number = strtol(value, &end, 10);
-	if (end != value && end[strspn(end, " ")] == '\0' && errno == 0 &&
-		number >= INT_MIN && number <= INT_MAX)
-		return true;
-	errbuf_set(errbuf, "%s is not a whole number", keyword);
-	return false;
-}
-
-static bool check_values(const PQconninfoOption *options, struct errbuf *errbuf)
-{
-	for (size_t i = 0; i < array_len(choices); i++) {
-		if (!check_choice(options, &choices[i], errbuf))
-			return false;
-	}
-	for (size_t i = 0; i < array_len(numbers); i++) {
-		if (!check_number(options, numbers[i], errbuf))
-			return false;
-	}
-	return true;
-}
-
 static bool check_refused(const PQconninfoOption *options, struct errbuf *errbuf)
 {
-	if (option_value(options, "service")) {
+	if (pg_option_value(options, "service")) {
 		errbuf_set(errbuf,
 			"'service' is not served: write its parameters into the url");
 		return false;
 	}
-	if (option_value(options, "passfile")) {
+	if (pg_option_value(options, "passfile")) {
 		errbuf_set(errbuf,
 			"'passfile' is not served: write the password as ${file:path}");
 		return false;
 	}
-	if (option_value(options, "replication")) {
+	if (pg_option_value(options, "replication")) {
 		errbuf_set(errbuf, "'replication' connections run no statements");
 		return false;
 	}
@@ -286,22 +182,32 @@ static bool check_port(const char *port, struct errbuf *errbuf)
 	return false;
 }
 
-/* Hosts as they are found, each with one address at most. */
+/* Letters, digits, '-', '.' and '_': catches a port or a user at the wrong place. */
+static bool is_name(const char *host)
+{
+	size_t len = strlen(host);
+
+	return len <= DNS_NAME_MAX &&
+	       strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "-._") == len;
+}
+
+/* The hosts of a string while they are collected. */
 struct hosts {
-	struct pg_host items[2 * HOSTS_MAX]; /* localhost is two */
-	size_t count;
+	struct pg_host *at;
+	size_t count, names;
 };
 
 static void add_host(
 	struct hosts *hosts, const char *host, const char *address, const char *port)
 {
-	hosts->items[hosts->count++] = (struct pg_host){ host, address, port };
+	hosts->at[hosts->count++] = (struct pg_host){ host, address, port, false };
 }
 
 static bool expand_host(
 	struct hosts *hosts, const char *host, const char *port, struct errbuf *errbuf)
 {
-	if (strcasecmp(host, "localhost") == 0) {
+	if (strcmp(host, "localhost") == 0) {
 		add_host(hosts, host, "127.0.0.1", port);
 		add_host(hosts, host, "::1", port);
 	} else if (*host == '\0' || *host == '/' || *host == '@') {
@@ -309,25 +215,30 @@ static bool expand_host(
 			hosts, host, "", port); /* a unix socket's folder; empty: libpq's */
 	} else if (is_address(host)) {
 		add_host(hosts, host, host, port);
-	} else if (strlen(host) > NAME_MAX_LEN || strpbrk(host, " '\\/")) {
-		errbuf_set(errbuf, "the host is neither a name nor an address");
-		return false;
+	} else if (is_name(host)) {
+		hosts->at[hosts->count++] = (struct pg_host){ host, "", port, true };
+		hosts->names++;
 	} else {
-		add_host(hosts, host, NULL, port);
+		errbuf_set(errbuf,
+			"host '%s' is no host name, IP address or absolute path of a unix "
+			"socket's folder",
+			host);
+		return false;
 	}
 	return true;
 }
 
-static bool expand_hosts(struct hosts *hosts, const PQconninfoOption *options,
+static bool expand_hosts(struct hosts *list, const PQconninfoOption *options,
 	struct arena *arena, struct errbuf *errbuf)
 {
-	const char *names = option_value(options, "host");
-	const char *addresses = option_value(options, "hostaddr");
-	const char *ports = option_value(options, "port");
+	const char *hosts = pg_option_value(options, "host");
+	const char *addresses = pg_option_value(options, "hostaddr");
+	const char *ports = pg_option_value(options, "port");
+	const char *names = hosts ? hosts : "";
 
 	for (size_t i = 0; i < HOSTS_MAX; i++) {
 		const char *address = addresses ? list_element(arena, addresses, i) : NULL;
-		const char *host = list_element(arena, names ? names : "", i);
+		const char *host = list_element(arena, names, i);
 		const char *port = list_element(arena, ports ? ports : "", i);
 
 		if (addresses ? !address : !host)
@@ -337,117 +248,60 @@ static bool expand_hosts(struct hosts *hosts, const PQconninfoOption *options,
 		if (!check_port(port, errbuf))
 			return false;
 		if (address && *address && is_address(address)) {
-			add_host(hosts, host ? host : "", address, port);
+			add_host(list, host ? host : "", address, port);
 		} else if (address && *address) {
 			errbuf_set(errbuf, "hostaddr '%s' is no IP address", address);
 			return false;
-		} else if (!expand_host(hosts, host ? host : "", port, errbuf)) {
+		} else if (!expand_host(list, host ? host : "", port, errbuf)) {
 			return false;
 		}
 	}
 	return true;
 }
 
-static bool find_hosts(struct pg_conninfo *out, const PQconninfoOption *options,
-	struct arena *arena, struct errbuf *errbuf)
+static const char *first_target(const struct pg_host *first, struct arena *arena)
+{
+	const char *host = first->host;
+
+	if (!*host)
+		host = *first->address ? first->address : "the local socket";
+	return arena_printf(arena, "%s port %s", host, *first->port ? first->port : "5432");
+}
+
+static bool find_hosts(const PQconninfoOption *options, struct arena *arena,
+	struct pg_conninfo *out, struct errbuf *errbuf)
 {
 	struct hosts hosts = { .count = 0 };
-	const struct pg_host *first = &hosts.items[0];
-	const char *name;
 
+	/* localhost stands for two */
+	hosts.at = arena_zalloc(arena, (size_t)2 * HOSTS_MAX, sizeof(*hosts.at));
 	if (!expand_hosts(&hosts, options, arena, errbuf))
 		return false;
-	out->count = hosts.count;
-	out->hosts = arena_zalloc(arena, hosts.count, sizeof(*out->hosts));
-	memcpy(out->hosts, hosts.items, hosts.count * sizeof(*out->hosts));
-	name = first->host;
-	if (!*name)
-		name = first->address && *first->address ? first->address
-							 : "the local socket";
-	out->target = arena_printf(
-		arena, "%s port %s", name, *first->port ? first->port : "5432");
+	out->target = first_target(hosts.at, arena);
+	out->hosts = hosts.at;
+	out->host_count = hosts.count;
+	out->name_count = hosts.names;
 	return true;
 }
-
-/* ---- TLS ---- */
-
-/* The file in the folder of the project; it must be there and, if private, for us alone. */
-static bool find_file(const PQconninfoOption *options, const char *keyword,
-	const char *folder, struct arena *arena, const char **out, struct errbuf *errbuf)
-{
-	const char *value = option_value(options, keyword);
-	bool is_private = strcmp(keyword, "sslkey") == 0;
-	struct stat st;
-	mode_t most;
-
-	*out = NO_FILE;
-	if (!value)
-		return true;
-	if (strcmp(keyword, "sslrootcert") == 0 && strcmp(value, "system") == 0) {
-		*out = tls_system_bundle();
-		return true;
-	}
-	*out = *value == '/' ? arena_text(arena, text_of(value)).at
-			     : arena_printf(arena, "%s/%s", folder, value);
-	if (stat(*out, &st) != 0 || access(*out, R_OK) != 0) {
-		errbuf_set(errbuf, "%s '%s': %s", keyword, *out, strerror(errno));
-		return false;
-	}
-	most = st.st_uid == 0 ? 0640 : 0600;
-	if (!is_private || !(st.st_mode & 0777 & ~most))
-		return true;
-	errbuf_set(errbuf,
-		"sslkey '%s' can be read by others (mode %04o): libpq wants 0600, or 0640 "
-		"when root owns it",
-		*out, (unsigned)(st.st_mode & 0777));
-	return false;
-}
-
-static bool append_tls(struct strbuf *out, const PQconninfoOption *options,
-	const char *folder, struct arena *arena, struct errbuf *errbuf)
-{
-	static const char *const files[] = { "sslrootcert", "sslcert", "sslkey", "sslcrl",
-		"sslcrldir" };
-	const char *sslmode = option_value(options, "sslmode");
-	bool verifies = sslmode && strncmp(sslmode, "verify", 6) == 0;
-	const char *file;
-
-	append(out, "sslmode", sslmode ? sslmode : "prefer");
-	for (size_t i = 0; i < array_len(files); i++) {
-		if (!find_file(options, files[i], folder, arena, &file, errbuf))
-			return false;
-		if (i == 0 && verifies && !option_value(options, files[i]))
-			file = tls_system_bundle();
-		if (!file) {
-			errbuf_set(errbuf, "the system has no file of certificates: name "
-					   "the CA's with sslrootcert");
-			return false;
-		}
-		append(out, files[i], file);
-	}
-	return true;
-}
-
-/* ---- the rest ---- */
 
 /* The url's own options come last: the server lets the last one win. */
 static void append_session(struct strbuf *out, const PQconninfoOption *options,
 	uint64_t statement_timeout, struct arena *arena)
 {
-	const char *own = option_value(options, "options");
+	const char *own = pg_option_value(options, "options");
 
 	if (statement_timeout == 0) {
-		append(out, "options", own ? own : "");
+		pg_option_append(out, "options", own ? own : "");
 		return;
 	}
-	append(out, "options",
+	pg_option_append(out, "options",
 		arena_printf(arena, "-c statement_timeout=%" PRIu64 " -c TimeZone=UTC%s%s",
 			statement_timeout, own ? " " : "", own ? own : ""));
 }
 
 static const char *user_name(const PQconninfoOption *options, struct arena *arena)
 {
-	const char *user = option_value(options, "user");
+	const char *user = pg_option_value(options, "user");
 	const struct passwd *self = user ? NULL : getpwuid(geteuid());
 
 	if (!user && !self)
@@ -457,38 +311,39 @@ static const char *user_name(const PQconninfoOption *options, struct arena *aren
 
 static void append_rest(struct strbuf *out, const PQconninfoOption *options)
 {
-	append(out, "client_encoding", "UTF8");
+	pg_option_append(out, "client_encoding", "UTF8");
 	for (size_t i = 0; i < array_len(defaults); i++) {
-		if (!option_value(options, defaults[i].keyword))
-			append(out, defaults[i].keyword, defaults[i].value);
+		if (!pg_option_value(options, defaults[i].keyword))
+			pg_option_append(out, defaults[i].keyword, defaults[i].value);
 	}
 	for (const PQconninfoOption *o = options; o->keyword; o++) {
 		if (o->val && *o->val &&
-			!is_one_of(o->keyword, handled, array_len(handled)))
-			append(out, o->keyword, o->val);
+			!is_one_of(o->keyword, handled, array_len(handled)) &&
+			!pg_tls_has(o->keyword))
+			pg_option_append(out, o->keyword, o->val);
 	}
 }
 
-static bool complete(const PQconninfoOption *options, uint64_t statement_timeout,
-	const char *folder, struct arena *arena, struct pg_conninfo *out,
+static bool complete(const PQconninfoOption *options, const char *folder,
+	uint64_t statement_timeout, struct arena *arena, struct pg_conninfo *out,
 	struct errbuf *errbuf)
 {
 	const char *user = user_name(options, arena);
-	const char *database = option_value(options, "dbname");
+	const char *database = pg_option_value(options, "dbname");
 	struct strbuf text;
 
-	if (!check_values(options, errbuf) || !check_refused(options, errbuf))
+	if (!pg_option_check(options, errbuf) || !check_refused(options, errbuf) ||
+		!find_hosts(options, arena, out, errbuf))
 		return false;
 	if (!user) {
 		errbuf_set(errbuf, "the url names no user");
 		return false;
 	}
 	strbuf_init_arena(&text, arena, CONNINFO_MAX);
-	if (!find_hosts(out, options, arena, errbuf) ||
-		!append_tls(&text, options, folder, arena, errbuf))
-		return false;
-	append(&text, "user", user);
+	pg_option_append(&text, "user", user);
 	append_session(&text, options, statement_timeout, arena);
+	if (!pg_tls_append(options, folder, arena, &text, errbuf))
+		return false;
 	append_rest(&text, options);
 	strbuf_char(&text, '\0');
 	if (text.failed) {
@@ -500,7 +355,7 @@ static bool complete(const PQconninfoOption *options, uint64_t statement_timeout
 	return true;
 }
 
-bool pg_conninfo_make(const char *url, uint64_t statement_timeout, const char *folder,
+bool pg_conninfo_make(const char *url, const char *folder, uint64_t statement_timeout,
 	struct arena *arena, struct pg_conninfo *out, struct errbuf *errbuf)
 {
 	char *reason = NULL;
@@ -514,50 +369,77 @@ bool pg_conninfo_make(const char *url, uint64_t statement_timeout, const char *f
 		PQfreemem(reason);
 		return false;
 	}
-	made = complete(options, statement_timeout, folder, arena, out, errbuf);
+	made = complete(options, folder, statement_timeout, arena, out, errbuf);
 	PQconninfoFree(options);
 	return made;
 }
 
-/* ---- the whole string ---- */
-
-void pg_conninfo_begin(struct pg_conninfo_text *text)
+const struct pg_conninfo *pg_conninfo_for(
+	const struct pg_conninfo *conninfo, const char *database, struct arena *arena)
 {
-	strbuf_init(&text->host, CONNINFO_MAX);
-	strbuf_init(&text->address, CONNINFO_MAX);
-	strbuf_init(&text->port, CONNINFO_MAX);
-	text->count = 0;
+	struct pg_conninfo *made = arena_zalloc(arena, 1, sizeof(*made));
+
+	*made = *conninfo;
+	made->database = arena_text(arena, text_of(database)).at;
+	return made;
 }
 
-/* libpq reads three parallel lists; a name that has two addresses stands twice. */
-void pg_conninfo_add(
-	struct pg_conninfo_text *text, const struct pg_host *host, const char *address)
-{
-	const char *comma = text->count++ ? "," : "";
+/* ---- the string for libpq ---- */
 
-	strbuf_printf(&text->host, "%s%s", comma, host->host);
-	strbuf_printf(&text->address, "%s%s", comma, address);
-	strbuf_printf(&text->port, "%s%s", comma, host->port);
+/* The three parallel lists that libpq reads; a name that has two addresses stands twice. */
+struct host_lists {
+	struct strbuf host, hostaddr, port;
+	size_t count;
+};
+
+static void list_host(
+	struct host_lists *lists, const struct pg_host *host, const char *address)
+{
+	const char *comma = lists->count++ ? "," : "";
+
+	strbuf_printf(&lists->host, "%s%s", comma, host->host);
+	strbuf_printf(&lists->hostaddr, "%s%s", comma, address);
+	strbuf_printf(&lists->port, "%s%s", comma, host->port);
 }
 
-static void append_list(struct strbuf *out, const char *keyword, struct strbuf *list)
+static void fill_lists(struct host_lists *lists, const struct pg_conninfo *conninfo,
+	const struct pg_addresses *found)
 {
-	strbuf_char(list, '\0');
-	if (list->failed)
-		out->failed = true;
-	else
-		append(out, keyword, list->data);
-	strbuf_free(list);
+	for (size_t i = 0; i < conninfo->host_count; i++) {
+		const struct pg_host *host = &conninfo->hosts[i];
+
+		if (!host->is_name)
+			list_host(lists, host, host->address);
+		for (size_t j = 0; host->is_name && j < found[i].count; j++)
+			list_host(lists, host, found[i].texts[j]);
+	}
+	strbuf_char(&lists->host, '\0');
+	strbuf_char(&lists->hostaddr, '\0');
+	strbuf_char(&lists->port, '\0');
 }
 
-void pg_conninfo_end(struct pg_conninfo_text *text, const struct pg_conninfo *conninfo,
-	const char *database, struct strbuf *out)
+bool pg_conninfo_write(const struct pg_conninfo *conninfo, const struct pg_addresses *found,
+	struct strbuf *out)
 {
-	strbuf_init(out, 2 * CONNINFO_MAX);
-	strbuf_string(out, conninfo->text);
-	append(out, "dbname", database);
-	append_list(out, "host", &text->host);
-	append_list(out, "hostaddr", &text->address);
-	append_list(out, "port", &text->port);
-	strbuf_char(out, '\0');
+	struct host_lists lists = { .count = 0 };
+	bool made;
+
+	strbuf_init(&lists.host, LIST_MAX);
+	strbuf_init(&lists.hostaddr, LIST_MAX);
+	strbuf_init(&lists.port, LIST_MAX);
+	fill_lists(&lists, conninfo, found);
+	made = lists.count > 0 && !lists.host.failed && !lists.hostaddr.failed &&
+	       !lists.port.failed;
+	if (made) {
+		strbuf_string(out, conninfo->text);
+		pg_option_append(out, "host", lists.host.data);
+		pg_option_append(out, "hostaddr", lists.hostaddr.data);
+		pg_option_append(out, "port", lists.port.data);
+		pg_option_append(out, "dbname", conninfo->database);
+		strbuf_char(out, '\0');
+	}
+	strbuf_free(&lists.host);
+	strbuf_free(&lists.hostaddr);
+	strbuf_free(&lists.port);
+	return made && !out->failed;
 }

@@ -54,9 +54,10 @@ static const char *const aliases[] = { "POSTGRES", NULL };
 /* ---- accounts ---- */
 
 struct settings {
-	const char *url, *folder;
+	const char *url;
+	const char *folder; /* where relative paths in the url start */
 	struct pg_conninfo conninfo;
-	struct pg_client_settings client; /* but for conninfo and database */
+	struct pg_client_settings client; /* but for conninfo, which names a database */
 };
 
 /* Makes the connection string: the server cuts statements off at the pool's timeout. */
@@ -65,9 +66,9 @@ static bool make_conninfo(
 {
 	uint64_t timeout = settings->client.pool.timeout / NS_PER_MS;
 
-	return pg_conninfo_make(settings->url,
-		settings->client.prepare ? (timeout ? timeout : 1) : 0, settings->folder,
-		arena, &settings->conninfo, reason);
+	return pg_conninfo_make(settings->url, settings->folder,
+		settings->client.prepare ? (timeout ? timeout : 1) : 0, arena,
+		&settings->conninfo, reason);
 }
 
 /* statement_timeout is the session's, so it follows the longest timeout of all its actions. */
@@ -91,6 +92,7 @@ static struct settings *account_check(const struct node *half,
 	struct errbuf reason;
 
 	settings->client.prepare = node_is_null(prepare) || prepare->boolean;
+	settings->folder = arena_text(arena, text_of(context->folder)).at;
 	settings->client.account = context->account;
 	settings->client.environment = context->environment;
 	settings->client.pool = context->pool;
@@ -99,7 +101,6 @@ static struct settings *account_check(const struct node *half,
 		return NULL;
 	}
 	settings->url = arena_text(arena, url->text).at;
-	settings->folder = context->folder;
 	if (!make_conninfo(settings, arena, &reason)) {
 		diag_error(diag, url->place, "%s", reason.text);
 		return NULL;
@@ -144,8 +145,8 @@ static struct database *use_database(struct account *account, const char *name)
 	database = arena_zalloc(account->arena, 1, sizeof(*database));
 	database->name = arena_text(account->arena, text_of(wanted)).at;
 	database->settings = account->settings->client;
-	database->settings.conninfo = &account->settings->conninfo;
-	database->settings.database = database->name;
+	database->settings.conninfo = pg_conninfo_for(
+		&account->settings->conninfo, wanted, account->arena);
 	database->client = pg_client_new(account->loop, &database->settings);
 	list_append(&account->databases, &database->link);
 	return database;

@@ -1,0 +1,31 @@
+/*
+ * pg_tls.h - the TLS options of a PostgreSQL connection string, checked and completed.
+ *
+ * https://www.postgresql.org/docs/15/libpq-ssl.html
+ */
+#ifndef VOLLEY_NET_PG_TLS_H
+#define VOLLEY_NET_PG_TLS_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/macros.h"
+#include "base/strbuf.h"
+
+/*
+ * Appends all options of TLS: those of the string, relative paths made absolute from the
+ * folder, and for the others what keeps libpq from the environment and the home folder. The
+ * files are looked at, so: not while serving. False: errbuf names an option and its file.
+ */
+must_check bool pg_tls_append(const PQconninfoOption *options, const char *folder,
+	struct arena *arena, struct strbuf *out, struct errbuf *errbuf);
+
+/* Whether the option is one that pg_tls_append() writes. */
+bool pg_tls_has(const char *keyword);
+
+/* Keeps OpenSSL from asking at the terminal for an encrypted key's password. */
+void pg_tls_never_ask(void);
+
+#endif
