@@ -19,6 +19,7 @@
 #include "net/pg_client.h"
 #include "net/pg_conninfo.h"
 #include "service/sql_insert.h"
+#include "service/sql_query.h"
 #include "value/json.h"
 
 /* ---- tables ---- */
@@ -35,6 +36,7 @@ static const struct field account_fields[] = {
 
 static const struct action_kind actions[] = {
 	{ "INSERT", NULL, sql_insert_fields, 0, "inserts one row" },
+	{ "QUERY", NULL, sql_query_fields, 0, "runs one statement of SQL" },
 	{ .name = NULL },
 };
 
@@ -47,6 +49,7 @@ static const struct verb {
 		struct arena *arena, struct pg_query *out, struct errbuf *errbuf);
 } verbs[] = {
 	{ "INSERT", sql_insert_compile, sql_insert_render },
+	{ "QUERY", sql_query_compile, sql_query_render },
 };
 
 static const char *const aliases[] = { "POSTGRES", NULL };

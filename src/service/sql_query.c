@@ -1,0 +1,578 @@
+/*
+ * sql_query.c - statements that are written as SQL, their wildcards bind parameters.
+ *
+ * The text is read once, at load: each wildcard becomes a $n of its own, and the text never
+ * changes again, so the server prepares it once. Where a parameter cannot stand, a wildcard is
+ * a mistake that is told with its place.
+ *
+ * Refused: putting the value into a longer literal with its quotes doubled. One literal of
+ * another kind around it, and a value is SQL.
+ */
+#include "service/sql_query.h"
+
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "net/pg_statements.h"
+#include "net/pg_value.h"
+#include "service/sql_lex.h"
+#include "service/sql_statement.h"
+#include "value/date.h"
+#include "value/template.h"
+
+enum {
+	SQL_MAX = 1024 * 1024,
+	PARAMETERS_MAX = 65535, /* the protocol counts them in 16 bits */
+	HINT_MAX = 60           /* bytes of a literal that a hint repeats */
+};
+
+const struct field sql_query_fields[] = {
+	{ "database", FIELD_LITERAL, 0, NULL, NULL, "in place of the account's database" },
+	{ "sql", FIELD_TEXT, FIELD_REQUIRED, NULL, NULL,
+		"one statement; each wildcard is a parameter" },
+	{ .name = NULL },
+};
+
+struct parameter {
+	const struct template *template;
+	struct text wildcard; /* as written */
+	bool any;             /* its type is known only from the value */
+	bool date;
+};
+
+struct query {
+	struct pg_statement statement;
+	struct parameter *parameters;
+	size_t count;
+};
+
+/* ---- compiling ---- */
+
+struct compiler {
+	const struct node *node;
+	struct text text;
+	const struct scope *scope;
+	struct arena *arena;
+	struct diag *diag;
+	struct strbuf sql; /* the statement so far */
+	struct query *query;
+	size_t capacity;                       /* of its parameters */
+	const struct sql_statement *statement; /* it takes no wildcards */
+	struct sql_word before; /* the word before, blanks and comments too */
+	struct sql_word last;   /* the word before, but for blanks and comments */
+	bool begun;             /* the first word was there */
+	bool ended;             /* the semicolon was there */
+};
+
+static struct place place_of(const struct compiler *c, size_t at, size_t len)
+{
+	return place_within(c->node->place, at, len);
+}
+
+static struct text slice(const struct compiler *c, size_t at, size_t len)
+{
+	return (struct text){ c->text.at + at, len };
+}
+
+static struct text text_of_word(const struct compiler *c, const struct sql_word *word)
+{
+	return slice(c, word->at, word->len);
+}
+
+static bool is_symbol(const struct compiler *c, const struct sql_word *word, char symbol)
+{
+	return word->kind == SQL_SYMBOL && c->text.at[word->at] == symbol;
+}
+
+static bool is_one_of(const struct compiler *c, const struct sql_word *word,
+	const char *const *words, size_t count)
+{
+	for (size_t i = 0; word->kind == SQL_WORD && i < count; i++) {
+		if (text_is_nocase(text_of_word(c, word), words[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Behind these stands a name, never a value. */
+static bool wants_name(const struct compiler *c, const struct sql_word *word)
+{
+	static const char *const words[] = { "AS", "INTO", "JOIN", "TABLE", "UPDATE" };
+
+	return is_symbol(c, word, '.') || is_one_of(c, word, words, array_len(words));
+}
+
+/* Behind these only a literal makes a value of the type, no parameter. */
+static bool is_type(const struct compiler *c, const struct sql_word *word)
+{
+	static const char *const words[] = { "BIGINT", "BOOL", "BOOLEAN", "BYTEA", "CIDR",
+		"DATE", "FLOAT8", "INET", "INT", "INTEGER", "INTERVAL", "JSON", "JSONB",
+		"NUMERIC", "TEXT", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ", "UUID" };
+
+	return is_one_of(c, word, words, array_len(words));
+}
+
+static bool is_parameter(const struct sql_word *word)
+{
+	return word->kind == SQL_WILDCARD;
+}
+
+/* ---- where no wildcard can stand ---- */
+
+/* What the hint says for a wildcard inside quotes: the same with || around it. */
+static void hint_at_concatenation(
+	const struct compiler *c, const struct sql_word *word, size_t at, size_t len)
+{
+	size_t start = word->at + word->body, end = word->at + word->len - 1;
+	struct text before = slice(c, start, at - start);
+	struct text after = slice(c, at + len, end - at - len);
+	bool typed = is_type(c, &c->last);
+
+	if (word->continued || word->prefix || word->len > HINT_MAX) {
+		diag_hint(c->diag, "write '%%' || %.*s || '%%' for '%%%.*s%%'",
+			TEXT_ARG(slice(c, at, len)), TEXT_ARG(slice(c, at, len)));
+		return;
+	}
+	diag_hint(c->diag, "write %s%s%.*s%s%.*s%s%.*s%s%s%.*s", typed ? "(" : "",
+		before.len ? "'" : "", TEXT_ARG(before), before.len ? "' || " : "",
+		TEXT_ARG(slice(c, at, len)), after.len ? " || '" : "", TEXT_ARG(after),
+		after.len ? "'" : "", typed ? ")::" : "",
+		TEXT_ARG(typed ? text_of_word(c, &c->last) : TEXT("")));
+}
+
+static void refuse_in_literal(
+	const struct compiler *c, const struct sql_word *word, size_t at, size_t len)
+{
+	char prefix = word->prefix;
+
+	if (prefix == 'B' || prefix == 'X' || prefix == 'U') {
+		diag_error(c->diag, place_of(c, at, len),
+			"a wildcard cannot stand inside a %s literal",
+			prefix == 'U' ? "U&''" : "bit string");
+		if (prefix == 'U')
+			diag_hint(c->diag, "a value may hold any character: %.*s",
+				TEXT_ARG(slice(c, at, len)));
+		else
+			diag_hint(c->diag, "write %.*s::bit varying, the bits as text",
+				TEXT_ARG(slice(c, at, len)));
+		return;
+	}
+	diag_error(c->diag, place_of(c, at, len),
+		"a wildcard cannot stand inside a longer literal: it is a parameter");
+	hint_at_concatenation(c, word, at, len);
+}
+
+static void refuse_inside(
+	const struct compiler *c, const struct sql_word *word, size_t at, size_t len)
+{
+	struct place place = place_of(c, at, len);
+
+	switch (word->kind) {
+	case SQL_LITERAL:
+		refuse_in_literal(c, word, at, len);
+		break;
+	case SQL_NAME:
+		diag_error(c->diag, place, "a wildcard cannot stand in a name");
+		diag_hint(c->diag, "names in sql are literal; INSERT, UPDATE and DELETE "
+				   "take wildcards in theirs");
+		break;
+	case SQL_DOLLAR:
+		diag_error(c->diag, place,
+			"a wildcard cannot stand inside dollar quotes: what they hold is "
+			"literal");
+		diag_hint(c->diag,
+			"pass the value as a parameter outside of them; a literal brace is "
+			"written \\{");
+		break;
+	default:
+		diag_error(c->diag, place, "a wildcard in a comment has no meaning");
+		diag_hint(c->diag, "remove it; a literal brace is written \\{");
+		break;
+	}
+}
+
+static void hint_at_glue(const struct compiler *c, struct text wildcard)
+{
+	diag_hint(c->diag,
+		"names are literal; text is put together by ||, as in 'abc' || %.*s",
+		TEXT_ARG(wildcard));
+}
+
+/* Whether a parameter may stand at the word, whose wildcard is given; else it is told. */
+static bool check_surroundings(
+	const struct compiler *c, const struct sql_word *word, struct text wildcard)
+{
+	struct place place = place_of(c, word->at, word->len);
+	enum sql_kind before = c->before.kind;
+
+	if (is_symbol(c, &c->before, '$')) {
+		diag_error(c->diag, place_of(c, word->at - 1, word->len + 1),
+			"a wildcard has no $ before it");
+		diag_hint(c->diag, "write %.*s", TEXT_ARG(wildcard));
+	} else if (before == SQL_WORD || before == SQL_NUMBER || before == SQL_WILDCARD) {
+		diag_error(c->diag, place, "a value cannot be glued to what is before it");
+		hint_at_glue(c, wildcard);
+	} else if (wants_name(c, &c->last)) {
+		diag_error(c->diag, place, "a name cannot come from a wildcard here");
+		diag_hint(c->diag, "names in sql are literal; INSERT, UPDATE and DELETE "
+				   "take wildcards in theirs");
+	} else if (is_type(c, &c->last)) {
+		diag_error(c->diag, place, "a type's name stands before literals only");
+		diag_hint(c->diag, "write %.*s::%.*s", TEXT_ARG(wildcard),
+			TEXT_ARG(text_of_word(c, &c->last)));
+	} else if (c->statement) {
+		diag_error(
+			c->diag, place, "%s %s", c->statement->keyword, c->statement->why);
+		diag_hint(c->diag, "%s", c->statement->hint);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+/* ---- parameters ---- */
+
+static struct parameter *add_parameter(struct compiler *c)
+{
+	struct query *query = c->query;
+	size_t size = c->capacity * sizeof(*query->parameters);
+
+	if (query->count == c->capacity) {
+		c->capacity = c->capacity ? c->capacity * 2 : 8;
+		query->parameters = arena_grow(c->arena, query->parameters, size,
+			c->capacity * sizeof(*query->parameters));
+	}
+	query->parameters[query->count] = (struct parameter){ 0 };
+	return &query->parameters[query->count++];
+}
+
+/* The wildcard, as written, takes the place of the word. */
+static void take_wildcard(struct compiler *c, const struct sql_word *word,
+	struct text wildcard, struct place place)
+{
+	struct node *node = arena_zalloc(c->arena, 1, sizeof(*node));
+	const struct binding *binding;
+	struct parameter *parameter;
+
+	if (!check_surroundings(c, word, wildcard))
+		return;
+	if (c->query->count == PARAMETERS_MAX) {
+		diag_error(c->diag, place, "a statement has at most %d parameters",
+			PARAMETERS_MAX);
+		return;
+	}
+	*node = (struct node){ .kind = NODE_STRING, .place = place, .text = wildcard };
+	parameter = add_parameter(c);
+	parameter->wildcard = wildcard;
+	parameter->template = template_compile(
+		node, sql_query_fields[1].name, c->scope, c->arena, c->diag);
+	binding = template_binding(parameter->template);
+	parameter->any = binding && binding->type == MODEL_ANY;
+	parameter->date = binding && binding->type == MODEL_DATE;
+	c->query->statement.described |= parameter->any ||
+					 !template_is_scalar(parameter->template);
+	strbuf_printf(&c->sql, "$%zu", c->query->count);
+}
+
+static void take_bare(struct compiler *c, const struct sql_word *word)
+{
+	size_t at = word->at + word->slashes, len = word->len - word->slashes;
+
+	strbuf_bytes(&c->sql, c->text.at + word->at, word->slashes / 2);
+	take_wildcard(c, word, slice(c, at, len), place_of(c, at, len));
+}
+
+/* What stands between the literal's quotes, doubled ones made single. */
+static struct text unquote(const struct compiler *c, const struct sql_word *word)
+{
+	struct text inner = slice(c, word->at + word->body, word->len - word->body - 1);
+	char *out;
+	size_t len = 0;
+
+	if (inner.len == 0 || !memchr(inner.at, '\'', inner.len))
+		return inner;
+	out = arena_alloc(c->arena, inner.len);
+	for (size_t i = 0; i < inner.len; i++) {
+		out[len++] = inner.at[i];
+		i += inner.at[i] == '\'';
+	}
+	return (struct text){ out, len };
+}
+
+/* Whether the literal is nothing but one wildcard, which then replaces it. */
+static bool take_whole_literal(struct compiler *c, struct sql_word *word)
+{
+	bool plain = !word->prefix || word->prefix == 'E' || word->prefix == 'N';
+	size_t inner = word->len - word->body - 1;
+	struct wildcard wildcard;
+	struct place place;
+	struct text text;
+
+	if (!plain || word->continued || inner == 0 ||
+		c->text.at[word->at + word->body] != '{')
+		return false;
+	text = unquote(c, word);
+	if (word->prefix == 'E' && memchr(text.at, '\\', text.len))
+		return false;
+	if (!wildcard_read(c->arena, text, &wildcard) || wildcard.len != text.len)
+		return false;
+	place = place_of(c, word->at + word->body, inner);
+	place.exact = place.exact && text.len == inner;
+	take_wildcard(c, word, text, place);
+	word->kind = SQL_WILDCARD;
+	return true;
+}
+
+/* ---- words ---- */
+
+/* How many bytes, none of them a brace, go over as they are: backslashes, or others. */
+static size_t plain_len(struct text t)
+{
+	bool slashes = t.at[0] == '\\';
+	size_t len = 0;
+
+	while (len < t.len && t.at[len] != '{' && (t.at[len] == '\\') == slashes)
+		len++;
+	return len;
+}
+
+/* Copies the word, escapes of braces resolved; a wildcard in it is refused. */
+static void copy(struct compiler *c, const struct sql_word *word)
+{
+	struct text rest = text_of_word(c, word);
+	struct sql_brace brace;
+	size_t len;
+
+	while (rest.len > 0) {
+		if (sql_brace_read(c->arena, rest, &brace)) {
+			if (brace.is_wildcard)
+				refuse_inside(c, word,
+					(size_t)(rest.at - c->text.at) + brace.slashes,
+					brace.wildcard.len);
+			strbuf_bytes(&c->sql, rest.at, brace.kept);
+			strbuf_char(&c->sql, '{');
+			rest.at += brace.len;
+			rest.len -= brace.len;
+			continue;
+		}
+		len = plain_len(rest);
+		strbuf_bytes(&c->sql, rest.at, len);
+		rest.at += len;
+		rest.len -= len;
+	}
+}
+
+/* False: the statement is refused. */
+static bool take_first(struct compiler *c, const struct sql_word *word)
+{
+	const struct sql_statement *statement = NULL;
+
+	if (is_symbol(c, word, '('))
+		return true;
+	c->begun = true;
+	if (word->kind == SQL_WORD)
+		statement = sql_statement_find(text_of_word(c, word));
+	if (!statement || !statement->refused) {
+		c->statement = statement;
+		return true;
+	}
+	diag_error(c->diag, place_of(c, word->at, word->len), "%s %s", statement->keyword,
+		statement->why);
+	diag_hint(c->diag, "%s", statement->hint);
+	return false;
+}
+
+/* False: there is no point in reading on. */
+static bool check_order(struct compiler *c, const struct sql_word *word)
+{
+	struct place place = place_of(c, word->at, word->len);
+
+	if (c->ended) {
+		diag_error(c->diag, place, "a second statement begins here");
+		diag_hint(c->diag, "an action is one statement; make two actions, or one "
+				   "statement with WITH");
+		return false;
+	}
+	if (word->kind == SQL_SEMICOLON && !c->begun) {
+		diag_error(c->diag, place, "there is no statement before this semicolon");
+		return false;
+	}
+	if (!c->begun && !take_first(c, word))
+		return false;
+	if (is_parameter(&c->before) &&
+		(word->kind == SQL_WORD || word->kind == SQL_NUMBER)) {
+		diag_error(c->diag, place, "a value cannot be glued to what is behind it");
+		hint_at_glue(c, text_of_word(c, &c->before));
+	}
+	return true;
+}
+
+static void warn_of_brace(const struct compiler *c, const struct sql_word *word)
+{
+	diag_warning(c->diag, place_of(c, word->at, word->len),
+		"a brace has no meaning in SQL outside quotes");
+	diag_hint(
+		c->diag, "a wildcard is {path}, {path?} or {path|default}, without blanks");
+}
+
+static void refuse_parameter(const struct compiler *c, const struct sql_word *word)
+{
+	diag_error(c->diag, place_of(c, word->at, word->len),
+		"%.*s: parameters are not numbered here", TEXT_ARG(text_of_word(c, word)));
+	diag_hint(c->diag, "write a wildcard where the value goes: {path}");
+}
+
+/* False: there is no point in reading on. */
+static bool take(struct compiler *c, struct sql_word *word)
+{
+	bool silent = word->kind == SQL_BLANK || word->kind == SQL_COMMENT;
+
+	if (word->kind == SQL_BAD) {
+		diag_error(c->diag, place_of(c, word->at, word->len), "%s", word->error);
+		return false;
+	}
+	if (!silent && !check_order(c, word))
+		return false;
+	if (word->kind == SQL_WILDCARD) {
+		take_bare(c, word);
+	} else if (word->kind != SQL_LITERAL || !take_whole_literal(c, word)) {
+		if (word->kind == SQL_PARAMETER)
+			refuse_parameter(c, word);
+		else if (word->kind == SQL_BRACE)
+			warn_of_brace(c, word);
+		copy(c, word);
+	}
+	c->ended |= word->kind == SQL_SEMICOLON;
+	c->before = *word;
+	if (!silent)
+		c->last = *word;
+	return true;
+}
+
+static void scan(struct compiler *c)
+{
+	struct sql_word word = { 0 };
+
+	for (size_t at = 0;; at = word.at + word.len) {
+		word = sql_lex(c->arena, c->text, at);
+		if (word.kind == SQL_END || !take(c, &word))
+			break;
+	}
+	if (word.kind == SQL_END && !c->begun)
+		diag_error(c->diag, c->node->place, "there is no statement in this text");
+	strbuf_char(&c->sql, '\0');
+	if (c->sql.failed)
+		diag_error(c->diag, c->node->place, "the statement is longer than 1 MiB");
+}
+
+void *sql_query_compile(const struct node *template, const struct scope *scope,
+	struct arena *arena, struct diag *diag)
+{
+	const struct node *node = node_get(template, "sql");
+	struct query *query = arena_zalloc(arena, 1, sizeof(*query));
+	struct pg_statement *statement = &query->statement;
+	struct compiler c = { .node = node,
+		.text = node->text,
+		.scope = scope,
+		.arena = arena,
+		.diag = diag,
+		.query = query };
+	size_t errors = diag_errors(diag);
+	const char *nul;
+
+	if (node->kind != NODE_STRING) {
+		diag_error(diag, node->place, "sql is the text of a statement, not %s",
+			node_kind_name(node->kind));
+		return NULL;
+	}
+	nul = c.text.len ? memchr(c.text.at, '\0', c.text.len) : NULL;
+	if (nul) {
+		diag_error(diag, place_of(&c, (size_t)(nul - c.text.at), 1),
+			"a statement cannot hold a NUL character");
+		return NULL;
+	}
+	if (c.text.len > SQL_MAX) {
+		diag_error(diag, node->place, "the statement is longer than 1 MiB");
+		return NULL;
+	}
+	strbuf_init_arena(&c.sql, arena, SQL_MAX + 1);
+	scan(&c);
+	if (diag_errors(diag) > errors)
+		return NULL;
+	statement->sql = (struct text){ c.sql.data, c.sql.len - 1 };
+	statement->hash = pg_statements_hash(statement->sql);
+	return query;
+}
+
+/* ---- rendering ---- */
+
+/* A date-time without a zone is UTC, whatever the session's TimeZone is. */
+static const struct value *with_zone(const struct value *value, struct arena *arena)
+{
+	struct instant instant;
+
+	if (value->type != VALUE_STRING || !date_parse(value->text, &instant))
+		return value;
+	if (!instant.has_time || instant.has_zone)
+		return value;
+	return value_string(
+		arena, text_of(arena_printf(arena, "%.*sZ", TEXT_ARG(value->text))));
+}
+
+/* One parameter's text and, where its type makes the text, its value (else NULL). */
+static bool bind_value(const struct parameter *parameter, const struct values *values,
+	size_t max, struct arena *arena, const char **text, const struct value **typed,
+	struct errbuf *errbuf)
+{
+	const struct value *value = template_value(
+		parameter->template, values, arena, NULL, errbuf);
+	struct errbuf reason;
+
+	if (!value)
+		return false;
+	if (parameter->date)
+		value = with_zone(value, arena);
+	if (!pg_value_text(value, max, arena, text, &reason)) {
+		errbuf_set(errbuf, "%.*s in sql %s", TEXT_ARG(parameter->wildcard),
+			reason.text);
+		return false;
+	}
+	*typed = value->type == VALUE_ARRAY ||
+				 (value->type == VALUE_OBJECT &&
+					 value->object.count == 0) ||
+				 (parameter->any && value->type == VALUE_STRING)
+			 ? value
+			 : NULL;
+	return true;
+}
+
+bool sql_query_render(const void *plan, const struct values *values, size_t max,
+	struct arena *arena, struct pg_query *out, struct errbuf *errbuf)
+{
+	const struct query *query = plan;
+	const char **texts = arena_zalloc(arena, query->count + 1, sizeof(*texts));
+	const struct value **typed = arena_zalloc(arena, query->count + 1, sizeof(*typed));
+	bool any_typed = false;
+
+	out->bytes = query->statement.sql.len;
+	for (size_t i = 0; i < query->count; i++) {
+		if (!bind_value(&query->parameters[i], values, max, arena, &texts[i],
+			    &typed[i], errbuf))
+			return false;
+		out->bytes += 8 + (texts[i] ? strlen(texts[i]) : 0);
+		any_typed |= typed[i] != NULL;
+	}
+	out->statement = &query->statement;
+	out->count = (int)query->count;
+	out->texts = texts;
+	out->values = any_typed && query->statement.described ? typed : NULL;
+	out->max = max;
+	out->code = 200;
+	out->group = false;
+	out->rows = true;
+	if (out->bytes <= max)
+		return true;
+	errbuf_set(errbuf, "the statement has %zu bytes; limits.request is %zu", out->bytes,
+		max);
+	return false;
+}
