@@ -109,10 +109,10 @@ struct service_ops {
 		const struct scope *scope, struct arena *arena, struct diag *diag);
 
 	/*
-	 * At load: the action's `group` option, in place of the action's own habit. NULL:
-	 * nothing is ever grouped.
+	 * At load: the action's `group` option, in place of the action's own habit. False:
+	 * it cannot be grouped. NULL: nothing is ever grouped.
 	 */
-	void (*group)(struct plan *plan, bool group);
+	bool (*group)(struct plan *plan, bool group);
 
 	/* Pure. The same for a run, a dry run and a contract test. NULL: the reason is in
 	 * errbuf. */

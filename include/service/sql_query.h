@@ -24,6 +24,9 @@ extern const struct field sql_query_fields[];
 must_check void *sql_query_compile(const struct node *template, const struct scope *scope,
 	struct arena *arena, struct diag *diag);
 
+/* Whether it may stand in one transaction with others: DO and CALL can end it from within. */
+bool sql_query_may_share(const void *plan);
+
 /*
  * Fills the query in, all of it in the arena (or the plan's). False: the reason is in
  * errbuf.

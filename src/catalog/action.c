@@ -249,20 +249,24 @@ static void read_delivery(struct work *w)
 static void read_group(struct work *w)
 {
 	const struct node *node = node_get(w->node, "group");
+	const struct service_ops *service = w->action->service;
 	struct diag *diag = w->load->diag;
 	bool group;
 
 	if (node_is_null(node))
 		return;
 	group = map_flag(w->node, "group", false, diag);
-	if (!w->action->service)
+	if (!service || (service->group && !w->action->plan))
 		return;
-	if (!w->action->service->group && group)
+	if (service->group && service->group(w->action->plan, group))
+		return;
+	if (group && service->group)
+		diag_warning(diag, node->place,
+			"'group' has no effect: this statement may end its transaction");
+	else if (group)
 		diag_warning(diag, node->place,
 			"'group' has no effect: actions of type %s share no transaction",
 			w->type.name);
-	else if (w->action->service->group && w->action->plan)
-		w->action->service->group(w->action->plan, group);
 }
 
 static void read_options(struct work *w)

@@ -47,9 +47,10 @@ static const struct verb {
 		struct arena *arena, struct diag *diag);
 	bool (*render)(const void *plan, const struct values *values, size_t max,
 		struct arena *arena, struct pg_query *out, struct errbuf *errbuf);
+	bool (*may_share)(const void *plan); /* NULL: always */
 } verbs[] = {
-	{ "INSERT", sql_insert_compile, sql_insert_render },
-	{ "QUERY", sql_query_compile, sql_query_render },
+	{ "INSERT", sql_insert_compile, sql_insert_render, NULL },
+	{ "QUERY", sql_query_compile, sql_query_render, sql_query_may_share },
 };
 
 static const char *const aliases[] = { "POSTGRES", NULL };
@@ -229,9 +230,12 @@ static struct plan *compile(const struct action_kind *kind, const struct node *t
 	return plan->statement ? plan : NULL;
 }
 
-static void set_group(struct plan *plan, bool group)
+static bool set_group(struct plan *plan, bool group)
 {
+	if (group && plan->verb->may_share && !plan->verb->may_share(plan->statement))
+		return false;
 	plan->group = group ? GROUP_ALWAYS : GROUP_NEVER;
+	return true;
 }
 
 static const struct request *render(const struct plan *plan, const struct values *values,

@@ -42,6 +42,7 @@ struct parameter {
 
 struct query {
 	struct pg_statement statement;
+	bool commits; /* what it calls may end the transaction */
 	struct parameter *parameters;
 	size_t count;
 };
@@ -372,6 +373,8 @@ static bool take_first(struct compiler *c, const struct sql_word *word)
 	c->begun = true;
 	if (word->kind == SQL_WORD)
 		statement = sql_statement_find(text_of_word(c, word));
+	c->query->commits = text_is_nocase(text_of_word(c, word), "DO") ||
+			    text_is_nocase(text_of_word(c, word), "CALL");
 	if (!statement || !statement->refused) {
 		c->statement = statement;
 		return true;
@@ -544,6 +547,13 @@ static bool bind_value(const struct parameter *parameter, const struct values *v
 			 ? value
 			 : NULL;
 	return true;
+}
+
+bool sql_query_may_share(const void *plan)
+{
+	const struct query *query = plan;
+
+	return !query->commits;
 }
 
 bool sql_query_render(const void *plan, const struct values *values, size_t max,

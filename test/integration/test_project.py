@@ -382,7 +382,7 @@ def test_redis_accounts_that_are_errors(project, half, fragment):
 @pytest.mark.parametrize("url, fragment", [
     ("host=127.0.0.1 nonsense=1", "no option"), ("host='127", "."),
     ("service=x", "service"), ("host=127.0.0.1 port=x", "port"),
-    ("host='db example' dbname=x", "neither a name nor an address"),
+    ("host='db example' dbname=x", "no host name, IP address"),
     ("host=127.0.0.1 sslmode=verify-full sslrootcert=ca.pem", "ca.pem': No such file"),
     ("host=127.0.0.1 sslmode=full", "sslmode is one of"),
 ])
