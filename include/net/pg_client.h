@@ -35,6 +35,8 @@ struct pg_query {
 	size_t bytes;    /* about what goes over the wire */
 	size_t max;      /* what it may be at most */
 	int code;        /* responseCode of a success */
+	bool group;      /* may stand in one transaction with others */
+	bool rows;       /* gives rows: read row by row */
 };
 
 struct pg_client_settings {
