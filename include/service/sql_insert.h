@@ -1,5 +1,5 @@
 /*
- * sql_insert.h - INSERT statements from templates.
+ * sql_insert.h - INSERT and UPSERT statements from templates.
  *
  * https://www.postgresql.org/docs/15/sql-insert.html
  */
@@ -9,28 +9,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/arena.h"
-#include "base/diag.h"
-#include "base/err.h"
 #include "base/macros.h"
 #include "net/pg_client.h"
 #include "service/service.h"
+#include "service/sql_value.h"
 #include "value/node.h"
-#include "value/scope.h"
 
-/* The fields of its template. */
+/* The fields of their templates. */
 extern const struct field sql_insert_fields[];
+extern const struct field sql_upsert_fields[];
 
-/* Compiles a checked template; returns a plan for sql_insert_render(), in the arena. NULL: diag
- * has an error. */
-must_check void *sql_insert_compile(const struct node *template, const struct scope *scope,
-	struct arena *arena, struct diag *diag);
+/* Compile a checked template; return a plan for sql_insert_render(), in the arena. NULL: diag has an
+ * error. */
+must_check void *sql_insert_compile(
+	const struct sql_compiler *c, const struct node *template);
+must_check void *sql_upsert_compile(
+	const struct sql_compiler *c, const struct node *template);
 
-/*
- * Fills the query in, all of it in the arena (or the plan's). False: the reason is in
- * errbuf.
- */
-must_check bool sql_insert_render(const void *plan, const struct values *values, size_t max,
-	struct arena *arena, struct pg_query *out, struct errbuf *errbuf);
+/* Fills the query in, all of it in the arena (or the plan's). False: the reason is in errbuf. */
+must_check bool sql_insert_render(
+	const void *plan, struct sql_run *run, struct pg_query *out);
 
 #endif

@@ -51,6 +51,13 @@ const struct binding *template_binding(const struct template *template);
 /* Whether it is exactly `{path?}`: a map member that is left out when there is no value. */
 bool template_is_optional(const struct template *template);
 
+/* The wildcard as written, with its braces (template_is_wildcard), else "". */
+struct text template_written(const struct template *template);
+
+/* Whether it is exactly one wildcard, without `?` or default, of a property that the model knows
+ * and does not require. */
+bool template_may_lack(const struct template *template);
+
 /* Whether a value can certainly not be an object or array (known from literals, specials,
  * the model). */
 bool template_is_scalar(const struct template *template);

@@ -9,6 +9,7 @@
 #include "catalog/legacy.h"
 #include "catalog/load.h"
 #include "conf/map.h"
+#include "service/sql_condition.h"
 #include "value/json.h"
 #include "value/template.h"
 
@@ -286,25 +287,14 @@ static void read_options(struct work *w)
 
 /* ---- template ------------------------------------------------------------------------- */
 
-/* UPDATE and DELETE without a condition would touch every row. */
+/* MYSQL is not served, yet a folder that is taken over must hold nothing that would reach every
+ * row. */
 static void check_condition(struct work *w, const struct node *template)
 {
-	const struct node *condition = node_get(template, "condition");
-	const struct node *all = node_get(template, "allRows");
-	bool is_sql = strcmp(w->type.name, "POSTGRESQL") == 0 ||
-		      strcmp(w->type.name, "MYSQL") == 0;
-
-	if (!is_sql ||
-		(!text_is(w->action_name, "UPDATE") &&
-			!text_is(w->action_name, "DELETE")) ||
-		(all && all->kind == NODE_BOOLEAN && all->boolean))
-		return;
-	if (!node_is_null(condition) && (condition->kind != NODE_LIST || condition->count))
-		return;
-	diag_error(w->load->diag, map_place(w->node, "template", w->node->place),
-		"%.*s without a condition would reach every row", TEXT_ARG(w->action_name));
-	diag_hint(w->load->diag,
-		"add 'condition', or write allRows: true if every row is meant");
+	if (strcmp(w->type.name, "MYSQL") == 0 &&
+		(text_is(w->action_name, "UPDATE") || text_is(w->action_name, "DELETE")))
+		sql_condition_check_rows(template, w->action_name,
+			map_place(w->node, "template", w->node->place), w->load->diag);
 }
 
 /* Whether `{name}` without quotes stands in it, which has its own error. */

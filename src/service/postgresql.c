@@ -20,6 +20,7 @@
 #include "net/pg_conninfo.h"
 #include "service/sql_insert.h"
 #include "service/sql_query.h"
+#include "service/sql_update.h"
 #include "value/json.h"
 
 /* ---- tables ---- */
@@ -36,20 +37,27 @@ static const struct field account_fields[] = {
 
 static const struct action_kind actions[] = {
 	{ "INSERT", NULL, sql_insert_fields, 0, "inserts one row" },
-	{ "QUERY", NULL, sql_query_fields, 0, "runs one statement of SQL" },
+	{ "UPSERT", NULL, sql_upsert_fields, ACTION_IDEMPOTENT,
+		"inserts one row, or updates the one that is there" },
+	{ "UPDATE", NULL, sql_update_fields, ACTION_IDEMPOTENT,
+		"updates the rows of a condition" },
+	{ "DELETE", NULL, sql_delete_fields, ACTION_IDEMPOTENT,
+		"deletes the rows of a condition" },
+	{ "QUERY", NULL, sql_query_fields, 0, "runs one statement of your own" },
 	{ .name = NULL },
 };
 
 /* How an action's template becomes a query. */
 static const struct verb {
 	const char *action;
-	void *(*compile)(const struct node *template, const struct scope *scope,
-		struct arena *arena, struct diag *diag);
-	bool (*render)(const void *plan, const struct values *values, size_t max,
-		struct arena *arena, struct pg_query *out, struct errbuf *errbuf);
+	void *(*compile)(const struct sql_compiler *c, const struct node *template);
+	bool (*render)(const void *plan, struct sql_run *run, struct pg_query *out);
 	bool (*may_share)(const void *plan); /* NULL: always */
 } verbs[] = {
 	{ "INSERT", sql_insert_compile, sql_insert_render, NULL },
+	{ "UPSERT", sql_upsert_compile, sql_insert_render, NULL },
+	{ "UPDATE", sql_update_compile, sql_update_render, NULL },
+	{ "DELETE", sql_delete_compile, sql_update_render, NULL },
 	{ "QUERY", sql_query_compile, sql_query_render, sql_query_may_share },
 };
 
@@ -214,6 +222,7 @@ static struct plan *compile(const struct action_kind *kind, const struct node *t
 {
 	const struct node *database = node_get(template, "database");
 	struct plan *plan = arena_zalloc(arena, 1, sizeof(*plan));
+	struct sql_compiler compiler = { scope, arena, diag };
 
 	for (size_t i = 0; i < array_len(verbs); i++) {
 		if (strcmp(verbs[i].action, kind->name) == 0)
@@ -226,7 +235,7 @@ static struct plan *compile(const struct action_kind *kind, const struct node *t
 		diag_error(diag, database->place, "this is no database's name");
 		return NULL;
 	}
-	plan->statement = plan->verb->compile(template, scope, arena, diag);
+	plan->statement = plan->verb->compile(&compiler, template);
 	return plan->statement ? plan : NULL;
 }
 
@@ -242,10 +251,12 @@ static const struct request *render(const struct plan *plan, const struct values
 	size_t max, struct arena *arena, struct errbuf *errbuf)
 {
 	struct request *request = arena_zalloc(arena, 1, sizeof(*request));
+	struct sql_run run = {
+		.values = values, .max = max, .arena = arena, .errbuf = errbuf
+	};
 
 	request->database = plan->database;
-	if (!plan->verb->render(
-		    plan->statement, values, max, arena, &request->query, errbuf))
+	if (!plan->verb->render(plan->statement, &run, &request->query))
 		return NULL;
 	if (plan->group != GROUP_HABIT)
 		request->query.group = plan->group == GROUP_ALWAYS;

@@ -199,7 +199,8 @@ static bool piece_text(const struct sql_piece *piece, const struct sql_name *nam
 	if (!template_text(piece->wildcard, values, arena, false, out, &is_null, errbuf))
 		return false;
 	if (is_null && !template_is_optional(piece->wildcard)) {
-		errbuf_set(errbuf, "a wildcard in %s has no value", name->field);
+		errbuf_set(errbuf, "wildcard %.*s in %s: no value",
+			TEXT_ARG(template_written(piece->wildcard)), name->field);
 		return false;
 	}
 	if (has_nul(*out)) {

@@ -14,16 +14,13 @@
 
 #include "base/strbuf.h"
 #include "net/pg_statements.h"
-#include "net/pg_value.h"
 #include "service/sql_lex.h"
 #include "service/sql_statement.h"
-#include "value/date.h"
 #include "value/template.h"
 
 enum {
 	SQL_MAX = 1024 * 1024,
-	PARAMETERS_MAX = 65535, /* the protocol counts them in 16 bits */
-	HINT_MAX = 60           /* bytes of a literal that a hint repeats */
+	HINT_MAX = 60 /* bytes of a literal that a hint repeats */
 };
 
 const struct field sql_query_fields[] = {
@@ -33,17 +30,10 @@ const struct field sql_query_fields[] = {
 	{ .name = NULL },
 };
 
-struct parameter {
-	const struct template *template;
-	struct text wildcard; /* as written */
-	bool any;             /* its type is known only from the value */
-	bool date;
-};
-
 struct query {
 	struct pg_statement statement;
 	bool commits; /* what it calls may end the transaction */
-	struct parameter *parameters;
+	struct sql_value *parameters;
 	size_t count;
 };
 
@@ -233,7 +223,7 @@ static bool check_surroundings(
 
 /* ---- parameters ---- */
 
-static struct parameter *add_parameter(struct compiler *c)
+static struct sql_value *add_parameter(struct compiler *c)
 {
 	struct query *query = c->query;
 	size_t size = c->capacity * sizeof(*query->parameters);
@@ -243,7 +233,6 @@ static struct parameter *add_parameter(struct compiler *c)
 		query->parameters = arena_grow(c->arena, query->parameters, size,
 			c->capacity * sizeof(*query->parameters));
 	}
-	query->parameters[query->count] = (struct parameter){ 0 };
 	return &query->parameters[query->count++];
 }
 
@@ -252,26 +241,21 @@ static void take_wildcard(struct compiler *c, const struct sql_word *word,
 	struct text wildcard, struct place place)
 {
 	struct node *node = arena_zalloc(c->arena, 1, sizeof(*node));
-	const struct binding *binding;
-	struct parameter *parameter;
+	struct sql_compiler compiler = { c->scope, c->arena, c->diag };
+	struct sql_value *parameter;
 
 	if (!check_surroundings(c, word, wildcard))
 		return;
-	if (c->query->count == PARAMETERS_MAX) {
+	if (c->query->count == SQL_PARAMETERS_MAX) {
 		diag_error(c->diag, place, "a statement has at most %d parameters",
-			PARAMETERS_MAX);
+			SQL_PARAMETERS_MAX);
 		return;
 	}
 	*node = (struct node){ .kind = NODE_STRING, .place = place, .text = wildcard };
 	parameter = add_parameter(c);
-	parameter->wildcard = wildcard;
-	parameter->template = template_compile(
-		node, sql_query_fields[1].name, c->scope, c->arena, c->diag);
-	binding = template_binding(parameter->template);
-	parameter->any = binding && binding->type == MODEL_ANY;
-	parameter->date = binding && binding->type == MODEL_DATE;
-	c->query->statement.described |= parameter->any ||
-					 !template_is_scalar(parameter->template);
+	sql_value_compile(&compiler, node,
+		arena_printf(c->arena, "%.*s in sql", TEXT_ARG(wildcard)), parameter);
+	c->query->statement.described |= parameter->described;
 	strbuf_printf(&c->sql, "$%zu", c->query->count);
 }
 
@@ -468,16 +452,16 @@ static void scan(struct compiler *c)
 		diag_error(c->diag, c->node->place, "the statement is longer than 1 MiB");
 }
 
-void *sql_query_compile(const struct node *template, const struct scope *scope,
-	struct arena *arena, struct diag *diag)
+void *sql_query_compile(const struct sql_compiler *sql, const struct node *template)
 {
 	const struct node *node = node_get(template, "sql");
-	struct query *query = arena_zalloc(arena, 1, sizeof(*query));
+	struct query *query = arena_zalloc(sql->arena, 1, sizeof(*query));
 	struct pg_statement *statement = &query->statement;
+	struct diag *diag = sql->diag;
 	struct compiler c = { .node = node,
 		.text = node->text,
-		.scope = scope,
-		.arena = arena,
+		.scope = sql->scope,
+		.arena = sql->arena,
 		.diag = diag,
 		.query = query };
 	size_t errors = diag_errors(diag);
@@ -498,7 +482,7 @@ void *sql_query_compile(const struct node *template, const struct scope *scope,
 		diag_error(diag, node->place, "the statement is longer than 1 MiB");
 		return NULL;
 	}
-	strbuf_init_arena(&c.sql, arena, SQL_MAX + 1);
+	strbuf_init_arena(&c.sql, c.arena, SQL_MAX + 1);
 	scan(&c);
 	if (diag_errors(diag) > errors)
 		return NULL;
@@ -509,46 +493,6 @@ void *sql_query_compile(const struct node *template, const struct scope *scope,
 
 /* ---- rendering ---- */
 
-/* A date-time without a zone is UTC, whatever the session's TimeZone is. */
-static const struct value *with_zone(const struct value *value, struct arena *arena)
-{
-	struct instant instant;
-
-	if (value->type != VALUE_STRING || !date_parse(value->text, &instant))
-		return value;
-	if (!instant.has_time || instant.has_zone)
-		return value;
-	return value_string(
-		arena, text_of(arena_printf(arena, "%.*sZ", TEXT_ARG(value->text))));
-}
-
-/* One parameter's text and, where its type makes the text, its value (else NULL). */
-static bool bind_value(const struct parameter *parameter, const struct values *values,
-	size_t max, struct arena *arena, const char **text, const struct value **typed,
-	struct errbuf *errbuf)
-{
-	const struct value *value = template_value(
-		parameter->template, values, arena, NULL, errbuf);
-	struct errbuf reason;
-
-	if (!value)
-		return false;
-	if (parameter->date)
-		value = with_zone(value, arena);
-	if (!pg_value_text(value, max, arena, text, &reason)) {
-		errbuf_set(errbuf, "%.*s in sql %s", TEXT_ARG(parameter->wildcard),
-			reason.text);
-		return false;
-	}
-	*typed = value->type == VALUE_ARRAY ||
-				 (value->type == VALUE_OBJECT &&
-					 value->object.count == 0) ||
-				 (parameter->any && value->type == VALUE_STRING)
-			 ? value
-			 : NULL;
-	return true;
-}
-
 bool sql_query_may_share(const void *plan)
 {
 	const struct query *query = plan;
@@ -556,33 +500,31 @@ bool sql_query_may_share(const void *plan)
 	return !query->commits;
 }
 
-bool sql_query_render(const void *plan, const struct values *values, size_t max,
-	struct arena *arena, struct pg_query *out, struct errbuf *errbuf)
+static bool bind_all(const struct query *query, const struct sql_run *run,
+	struct sql_parameters *parameters)
+{
+	for (size_t i = 0; i < query->count; i++) {
+		bool left_out; /* nothing can be: {path?} is NULL here */
+		const struct value *value = sql_value_render(
+			&query->parameters[i], run, &left_out);
+
+		if (!value ||
+			!sql_parameters_add(parameters, &query->parameters[i], value, run))
+			return false;
+	}
+	return true;
+}
+
+bool sql_query_render(const void *plan, struct sql_run *run, struct pg_query *out)
 {
 	const struct query *query = plan;
-	const char **texts = arena_zalloc(arena, query->count + 1, sizeof(*texts));
-	const struct value **typed = arena_zalloc(arena, query->count + 1, sizeof(*typed));
-	bool any_typed = false;
+	struct sql_parameters parameters;
 
-	out->bytes = query->statement.sql.len;
-	for (size_t i = 0; i < query->count; i++) {
-		if (!bind_value(&query->parameters[i], values, max, arena, &texts[i],
-			    &typed[i], errbuf))
-			return false;
-		out->bytes += 8 + (texts[i] ? strlen(texts[i]) : 0);
-		any_typed |= typed[i] != NULL;
-	}
-	out->statement = &query->statement;
-	out->count = (int)query->count;
-	out->texts = texts;
-	out->values = any_typed && query->statement.described ? typed : NULL;
-	out->max = max;
-	out->code = 200;
-	out->group = false;
+	sql_parameters_init(
+		&parameters, query->count, query->statement.described, run->arena);
+	if (!bind_all(query, run, &parameters))
+		return false;
 	out->rows = true;
-	if (out->bytes <= max)
-		return true;
-	errbuf_set(errbuf, "the statement has %zu bytes; limits.request is %zu", out->bytes,
-		max);
-	return false;
+	out->code = 200;
+	return sql_parameters_query(&parameters, &query->statement, run, out);
 }

@@ -297,6 +297,18 @@ bool template_is_optional(const struct template *template)
 	return template->kind == TEMPLATE_WILDCARD && template->optional;
 }
 
+struct text template_written(const struct template *template)
+{
+	return template->kind == TEMPLATE_WILDCARD ? template->text : TEXT("");
+}
+
+bool template_may_lack(const struct template *template)
+{
+	return template->kind == TEMPLATE_WILDCARD && !template->optional &&
+	       !template->fallback && template->binding.model &&
+	       !template->binding.required;
+}
+
 bool template_is_scalar(const struct template *template)
 {
 	const struct binding *binding = &template->binding;

@@ -17,9 +17,8 @@
 #include "net/pg_result.h"
 #include "net/pg_statements.h"
 #include "net/pg_value.h"
-#include "service/postgresql.h"
+#include "sql_plans.h"
 #include "value/json.h"
-#include "value/model.h"
 #include "yaml_text.h"
 
 static struct arena *arena;
@@ -44,45 +43,16 @@ static const struct node *yaml(const char *text)
 
 static const struct plan *compile(const char *template, struct diag *diag)
 {
-	static const char model[] =
-		"id: String\nname: String\nn: Number\nflag: Boolean\nany: Any\n"
-		"tags: [String]\nat: Date\nobj: {city: String}\ntab: String\n";
-	const struct action_kind *kind = service_postgresql.actions; /* INSERT */
-	const struct node *node = yaml(template);
-	struct scope *scope = arena_zalloc(arena, 1, sizeof(*scope));
-
-	scope->specials = true;
-	scope->model = model_compile(yaml(model), arena, diag);
-	assert_int_equal(diag_errors(diag), 0);
-	if (!service_check_fields(kind->fields, node, node->place, "the template", diag))
-		return NULL;
-	return service_postgresql.compile(kind, node, scope, arena, diag);
+	return sql_plan_of(arena, "INSERT", yaml(SQL_MODEL), yaml(template), diag);
 }
 
 /* What would be sent, as JSON, or the reason why not. */
 static const char *rendered(const char *template, const char *payload)
 {
-	struct diag *diag = diag_new(arena);
-	const struct plan *plan = compile(template, diag);
-	struct values values = { .event_id = TEXT("run-1") };
-	struct json_error error;
-	struct errbuf errbuf;
-	const struct request *request;
-	struct strbuf out;
-	yajl_gen gen;
+	const struct plan *plan = compile(template, diag_new(arena));
 
 	assert_non_null(plan);
-	values.payload = json_parse(arena, text_of(payload), 64, &error);
-	assert_non_null(values.payload);
-	request = service_postgresql.render(plan, &values, 4096, arena, &errbuf);
-	if (!request)
-		return arena_text(arena, text_of(errbuf.text)).at;
-	strbuf_init_arena(&out, arena, 1 << 16);
-	gen = json_begin(&out);
-	service_postgresql.describe(request, gen);
-	json_end(gen);
-	strbuf_char(&out, '\0');
-	return out.data;
+	return sql_sent(arena, plan, payload);
 }
 
 static const char *refusal(const char *template)
