@@ -66,7 +66,7 @@ struct compiler {
 
 static struct place place_of(const struct compiler *c, size_t at, size_t len)
 {
-	return place_within(c->node->place, at, len);
+	return place_within_text(c->node->place, c->text, at, len);
 }
 
 static struct text slice(const struct compiler *c, size_t at, size_t len)
