@@ -13,10 +13,10 @@
 #include <string.h>
 
 #define MESSAGES_MAX 1000
-#define TEXT_MAX     1024        /* bytes of one message */
-#define QUOTE_MAX    96          /* code points of a quoted line */
-#define ALIGN_MAX    (64 * 1024) /* bytes of a text that is gone through for one place */
-#define QUOTE_BEFORE 40          /* of these, before the caret, where a line is cut */
+#define TEXT_MAX     1024  /* bytes of one message */
+#define QUOTE_MAX    96    /* code points of a quoted line */
+#define ALIGN_MAX    65536 /* bytes of a text that is gone through for one place */
+#define QUOTE_BEFORE 40    /* of these, before the caret, where a line is cut */
 
 struct diag {
 	struct arena *arena;

@@ -15,8 +15,8 @@
 #include "base/strbuf.h"
 #include "net/pg_statements.h"
 #include "net/pg_value.h"
+#include "service/sql_keyword.h"
 #include "service/sql_lex.h"
-#include "service/sql_statement.h"
 #include "value/date.h"
 #include "value/template.h"
 
@@ -56,12 +56,12 @@ struct compiler {
 	struct diag *diag;
 	struct strbuf sql; /* the statement so far */
 	struct query *query;
-	size_t capacity;                       /* of its parameters */
-	const struct sql_statement *statement; /* it takes no wildcards */
-	struct sql_word before; /* the word before, blanks and comments too */
-	struct sql_word last;   /* the word before, but for blanks and comments */
-	bool begun;             /* the first word was there */
-	bool ended;             /* the semicolon was there */
+	size_t capacity;                     /* of its parameters */
+	const struct sql_keyword *statement; /* it takes no wildcards */
+	struct sql_word before;              /* the word before, blanks and comments too */
+	struct sql_word last; /* the word before, but for blanks and comments */
+	bool begun;           /* the first word was there */
+	bool ended;           /* the semicolon was there */
 };
 
 static struct place place_of(const struct compiler *c, size_t at, size_t len)
@@ -221,8 +221,7 @@ static bool check_surroundings(
 		diag_hint(c->diag, "write %.*s::%.*s", TEXT_ARG(wildcard),
 			TEXT_ARG(text_of_word(c, &c->last)));
 	} else if (c->statement) {
-		diag_error(
-			c->diag, place, "%s %s", c->statement->keyword, c->statement->why);
+		diag_error(c->diag, place, "%s %s", c->statement->name, c->statement->why);
 		diag_hint(c->diag, "%s", c->statement->hint);
 	} else {
 		return true;
@@ -365,18 +364,18 @@ static void copy(struct compiler *c, const struct sql_word *word)
 /* False: the statement is refused. */
 static bool take_first(struct compiler *c, const struct sql_word *word)
 {
-	const struct sql_statement *statement = NULL;
+	const struct sql_keyword *statement = NULL;
 
 	if (is_symbol(c, word, '('))
 		return true;
 	c->begun = true;
 	if (word->kind == SQL_WORD)
-		statement = sql_statement_find(text_of_word(c, word));
+		statement = sql_keyword_find(text_of_word(c, word));
 	if (!statement || !statement->refused) {
 		c->statement = statement;
 		return true;
 	}
-	diag_error(c->diag, place_of(c, word->at, word->len), "%s %s", statement->keyword,
+	diag_error(c->diag, place_of(c, word->at, word->len), "%s %s", statement->name,
 		statement->why);
 	diag_hint(c->diag, "%s", statement->hint);
 	return false;

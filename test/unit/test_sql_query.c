@@ -5,6 +5,7 @@
 
 #include "conf/yaml.h"
 #include "net/pg_statements.h"
+#include "service/postgresql.h"
 #include "service/sql_lex.h"
 #include "service/sql_query.h"
 
@@ -249,6 +250,35 @@ static void values_that_cannot_be_sent(void **state)
 	arena_free(f.arena);
 }
 
+static void a_request_tells_its_sql_and_parameters(void **state)
+{
+	struct fixture f;
+	const struct action_kind *kind = service_action(&service_postgresql, TEXT("QUERY"));
+	const struct request *request;
+	struct strbuf json;
+	struct plan *plan;
+	yajl_gen gen;
+
+	open_with(&f, "{\"a\":\"String\"}", "{\"a\":\"it's\"}");
+	assert_non_null(kind);
+	assert_int_equal(kind->flags & ACTION_IDEMPOTENT, 0);
+	plan = service_postgresql.compile(kind,
+		vectors_parse_node(f.arena,
+			"{\"sql\":\"SELECT '{a}', {a?}::int\",\"database\":\"d\"}"),
+		&f.scope, f.arena, f.diag);
+	assert_non_null(plan);
+	request = service_postgresql.render(plan, &f.values, 1 << 20, f.arena, &f.errbuf);
+	assert_non_null(request);
+	strbuf_init_arena(&json, f.arena, 1 << 16);
+	gen = json_begin(&json);
+	service_postgresql.describe(request, gen);
+	json_end(gen);
+	strbuf_char(&json, '\0');
+	assert_string_equal(json.data, "{\"database\":\"d\",\"sql\":\"SELECT $1, $2::int\","
+				       "\"parameters\":[\"it's\",\"it's\"]}");
+	arena_free(f.arena);
+}
+
 /* ---- places in a file ---- */
 
 static void check_place(const char *yaml, unsigned line, unsigned column, unsigned length)
@@ -343,6 +373,7 @@ int main(void)
 		cmocka_unit_test(beginnings_of_all_texts),
 		cmocka_unit_test(types_are_asked_for_where_they_matter),
 		cmocka_unit_test(values_that_cannot_be_sent),
+		cmocka_unit_test(a_request_tells_its_sql_and_parameters),
 		cmocka_unit_test(places_in_blocks_of_text),
 		cmocka_unit_test(parameters_are_bounded),
 		cmocka_unit_test(the_text_is_bounded),
