@@ -33,6 +33,13 @@ struct place {
  * scalar. */
 struct place place_within(struct place whole, size_t at, size_t len);
 
+/*
+ * The same where the decoded text is at hand: also inside one that differs from the source in
+ * blanks and line ends only, as a block of several lines does.
+ */
+struct place place_within_text(
+	struct place whole, struct text decoded, size_t at, size_t len);
+
 /* 1-based line and column (in code points) of the place's start. */
 void place_line_column(struct place place, unsigned *line, unsigned *column);
 

@@ -20,7 +20,7 @@ enum { CONDITION_MAX_DEPTH = 64, CONDITION_MAX_LENGTH = 65536 };
 
 /*
  * Compiles the text, which must live as long as the arena; place is where it stands (see
- * place_within). Blank text is a condition that always holds. Every mistake goes to diag
+ * place_within_text). Blank text is a condition that always holds. Every mistake goes to diag
  * with its own place. NULL: there was one.
  */
 must_check struct condition *condition_compile(struct text text, struct place place,

@@ -13,9 +13,10 @@
 #include <string.h>
 
 #define MESSAGES_MAX 1000
-#define TEXT_MAX     1024 /* bytes of one message */
-#define QUOTE_MAX    96   /* code points of a quoted line */
-#define QUOTE_BEFORE 40   /* of these, before the caret, where a line is cut */
+#define TEXT_MAX     1024  /* bytes of one message */
+#define QUOTE_MAX    96    /* code points of a quoted line */
+#define ALIGN_MAX    65536 /* bytes of a text that is gone through for one place */
+#define QUOTE_BEFORE 40    /* of these, before the caret, where a line is cut */
 
 struct diag {
 	struct arena *arena;
@@ -38,6 +39,60 @@ struct place place_within(struct place whole, size_t at, size_t len)
 	part.offset += (uint32_t)at;
 	part.length = (uint32_t)len;
 	return part;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/*
+ * Blanks apart, the same bytes stand in both texts in the same order; so where the stretch's
+ * first and last ones are is found by going through both. False: they do not.
+ */
+static bool align(
+	struct text raw, struct text decoded, size_t at, size_t len, struct text *stretch)
+{
+	size_t from = 0, start = SIZE_MAX, end = 0;
+
+	for (size_t i = 0; i < decoded.len; i++) {
+		if (is_blank(decoded.at[i]))
+			continue;
+		while (from < raw.len && is_blank(raw.at[from]))
+			from++;
+		if (from == raw.len || raw.at[from] != decoded.at[i])
+			return false;
+		if (i >= at && start == SIZE_MAX)
+			start = from;
+		from++;
+		if (i < at || i - at < len)
+			end = from;
+	}
+	if (start > end)
+		start = end;
+	*stretch = (struct text){ raw.at + start, end - start };
+	while (from < raw.len && is_blank(raw.at[from]))
+		from++;
+	return from == raw.len;
+}
+
+struct place place_within_text(
+	struct place whole, struct text decoded, size_t at, size_t len)
+{
+	struct text raw, stretch;
+
+	if (whole.exact || !whole.source || decoded.len > ALIGN_MAX)
+		return place_within(whole, at, len);
+	raw = whole.source->text;
+	if (whole.offset > raw.len || whole.length > raw.len - whole.offset)
+		return whole;
+	raw = (struct text){ raw.at + whole.offset, whole.length };
+	if (!align(raw, decoded, at, len, &stretch))
+		return whole;
+	whole.offset += (uint32_t)(stretch.at - raw.at);
+	whole.length = (uint32_t)stretch.len;
+	whole.exact = true;
+	return whole;
 }
 
 /* The slice of the source's line in which the offset stands, without its end. */

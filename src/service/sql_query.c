@@ -14,8 +14,8 @@
 
 #include "base/strbuf.h"
 #include "net/pg_statements.h"
+#include "service/sql_keyword.h"
 #include "service/sql_lex.h"
-#include "service/sql_statement.h"
 #include "value/template.h"
 
 enum {
@@ -47,17 +47,17 @@ struct compiler {
 	struct diag *diag;
 	struct strbuf sql; /* the statement so far */
 	struct query *query;
-	size_t capacity;                       /* of its parameters */
-	const struct sql_statement *statement; /* it takes no wildcards */
-	struct sql_word before; /* the word before, blanks and comments too */
-	struct sql_word last;   /* the word before, but for blanks and comments */
-	bool begun;             /* the first word was there */
-	bool ended;             /* the semicolon was there */
+	size_t capacity;                     /* of its parameters */
+	const struct sql_keyword *statement; /* it takes no wildcards */
+	struct sql_word before;              /* the word before, blanks and comments too */
+	struct sql_word last; /* the word before, but for blanks and comments */
+	bool begun;           /* the first word was there */
+	bool ended;           /* the semicolon was there */
 };
 
 static struct place place_of(const struct compiler *c, size_t at, size_t len)
 {
-	return place_within(c->node->place, at, len);
+	return place_within_text(c->node->place, c->text, at, len);
 }
 
 static struct text slice(const struct compiler *c, size_t at, size_t len)
@@ -200,7 +200,8 @@ static bool check_surroundings(
 		diag_error(c->diag, place_of(c, word->at - 1, word->len + 1),
 			"a wildcard has no $ before it");
 		diag_hint(c->diag, "write %.*s", TEXT_ARG(wildcard));
-	} else if (before == SQL_WORD || before == SQL_NUMBER || before == SQL_WILDCARD) {
+	} else if (word->kind == SQL_WILDCARD &&
+		   (before == SQL_WORD || before == SQL_NUMBER || before == SQL_WILDCARD)) {
 		diag_error(c->diag, place, "a value cannot be glued to what is before it");
 		hint_at_glue(c, wildcard);
 	} else if (wants_name(c, &c->last)) {
@@ -212,8 +213,7 @@ static bool check_surroundings(
 		diag_hint(c->diag, "write %.*s::%.*s", TEXT_ARG(wildcard),
 			TEXT_ARG(text_of_word(c, &c->last)));
 	} else if (c->statement) {
-		diag_error(
-			c->diag, place, "%s %s", c->statement->keyword, c->statement->why);
+		diag_error(c->diag, place, "%s %s", c->statement->name, c->statement->why);
 		diag_hint(c->diag, "%s", c->statement->hint);
 	} else {
 		return true;
@@ -284,6 +284,12 @@ static struct text unquote(const struct compiler *c, const struct sql_word *word
 	return (struct text){ out, len };
 }
 
+static bool glued(const struct compiler *c, const struct sql_word *before)
+{
+	return before->kind == SQL_WORD || before->kind == SQL_NUMBER ||
+	       before->kind == SQL_WILDCARD || is_symbol(c, before, '$');
+}
+
 /* Whether the literal is nothing but one wildcard, which then replaces it. */
 static bool take_whole_literal(struct compiler *c, struct sql_word *word)
 {
@@ -303,8 +309,12 @@ static bool take_whole_literal(struct compiler *c, struct sql_word *word)
 		return false;
 	place = place_of(c, word->at + word->body, inner);
 	place.exact = place.exact && text.len == inner;
+	/* Its quotes kept it apart from words beside it. */
+	strbuf_string(&c->sql, glued(c, &c->before) ? " " : "");
 	take_wildcard(c, word, text, place);
-	word->kind = SQL_WILDCARD;
+	if (word->at + word->len < c->text.len &&
+		sql_is_name_byte(c->text.at[word->at + word->len]))
+		strbuf_char(&c->sql, ' ');
 	return true;
 }
 
@@ -350,20 +360,20 @@ static void copy(struct compiler *c, const struct sql_word *word)
 /* False: the statement is refused. */
 static bool take_first(struct compiler *c, const struct sql_word *word)
 {
-	const struct sql_statement *statement = NULL;
+	const struct sql_keyword *statement = NULL;
 
 	if (is_symbol(c, word, '('))
 		return true;
 	c->begun = true;
 	if (word->kind == SQL_WORD)
-		statement = sql_statement_find(text_of_word(c, word));
+		statement = sql_keyword_find(text_of_word(c, word));
 	c->query->commits = text_is_nocase(text_of_word(c, word), "DO") ||
 			    text_is_nocase(text_of_word(c, word), "CALL");
 	if (!statement || !statement->refused) {
 		c->statement = statement;
 		return true;
 	}
-	diag_error(c->diag, place_of(c, word->at, word->len), "%s %s", statement->keyword,
+	diag_error(c->diag, place_of(c, word->at, word->len), "%s %s", statement->name,
 		statement->why);
 	diag_hint(c->diag, "%s", statement->hint);
 	return false;
@@ -525,6 +535,7 @@ bool sql_query_render(const void *plan, struct sql_run *run, struct pg_query *ou
 	if (!bind_all(query, run, &parameters))
 		return false;
 	out->rows = true;
+	out->group = false;
 	out->code = 200;
 	return sql_parameters_query(&parameters, &query->statement, run, out);
 }

@@ -78,7 +78,7 @@ static const struct spelling symbols[] = {
 
 struct place lexer_place(const struct lexer *lexer, size_t at, size_t len)
 {
-	return place_within(lexer->place, at, len);
+	return place_within_text(lexer->place, lexer->text, at, len);
 }
 
 static struct text rest_of(const struct lexer *lexer)

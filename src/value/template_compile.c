@@ -29,7 +29,7 @@ struct compiler {
 
 static struct place place_of(const struct compiler *c, size_t at, size_t len)
 {
-	return place_within(c->node->place, at, len);
+	return place_within_text(c->node->place, c->text, at, len);
 }
 
 static struct template *template_new(const struct compiler *c, enum template_kind kind)

@@ -115,6 +115,53 @@ static void places_within(void **state)
 	assert_int_equal(part.length, 20);
 }
 
+/* The stretch of `decoded` that holds the word, by what place_within_text() says. */
+static void check_within(const char *raw, const char *decoded, const char *word, bool found)
+{
+	struct source source = { "file", text_of(raw) };
+	struct place whole = { .source = &source, .length = (uint32_t)strlen(raw) };
+	size_t at = (size_t)(strstr(decoded, word) - decoded);
+	struct place part = place_within_text(whole, text_of(decoded), at, strlen(word));
+	const char *stands = strstr(raw, word);
+
+	if (!found) {
+		assert_int_equal(part.offset, 0);
+		assert_int_equal(part.length, strlen(raw));
+		return;
+	}
+	assert_int_equal(part.offset, stands - raw);
+	assert_int_equal(part.length, strlen(word));
+}
+
+/* Where blanks and line ends are all that differs, places are known. */
+static void places_within_several_lines(void **state)
+{
+	check_within("a\n   bcd\n", "a\nbcd\n", "bcd", true);
+	check_within("a\n   bcd\n", "a\nbcd\n", "a", true);
+	check_within("a\r\n\r\n  b cd", "a\nb cd", "cd", true);
+	check_within("a\n  b", "a b", "b", true);
+	check_within("a\tb", "a\tb", "b", true);
+	check_within("a\\n  b", "a\n  b", "b", false);
+	check_within("a\n b c", "a\n b", "b", false);
+	check_within("a\n b", "a\n b c", "b", false);
+	check_within("", "a", "a", false);
+}
+
+static void places_of_blanks(void **state)
+{
+	struct source source = { "file", TEXT("a\n  b\n") };
+	struct place whole = { .source = &source, .length = 6 };
+	struct place part = place_within_text(whole, TEXT("a\nb\n"), 1, 1);
+
+	assert_int_equal(part.offset, 1);
+	assert_int_equal(part.length, 0);
+	part = place_within_text(whole, TEXT("a\nb\n"), 3, 5);
+	assert_int_equal(part.offset, 5);
+	assert_int_equal(part.length, 0);
+	whole.length = 7;
+	assert_int_equal(place_within_text(whole, TEXT("a\nb\n"), 2, 1).length, 7);
+}
+
 static void a_message(void **state)
 {
 	struct source *source = source_of(
@@ -331,6 +378,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lines_and_columns),
 		TEST(places_within),
+		TEST(places_within_several_lines),
+		TEST(places_of_blanks),
 		TEST(a_message),
 		TEST(order_and_notes),
 		TEST(the_caret),

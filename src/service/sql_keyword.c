@@ -1,10 +1,10 @@
 /*
- * sql_statement.c - statements that cannot stand on a shared connection, or take no parameters.
+ * sql_keyword.c - statements that cannot stand on a shared connection, or take no parameters.
  *
  * A table of first keywords: enough to tell a person at load what would go wrong. What only
  * a run can show (a function that begins a COPY) ends with its connection.
  */
-#include "service/sql_statement.h"
+#include "service/sql_keyword.h"
 
 #include <stddef.h>
 
@@ -26,7 +26,7 @@
 #define NO_PARAMETER "takes no values, only what stands in its text"
 #define LITERAL_HINT "write what it works on into the text, without wildcards"
 
-static const struct sql_statement statements[] = {
+static const struct sql_keyword keywords[] = {
 	{ "BEGIN", true, TRANSACTION, TRANSACTION_HINT },
 	{ "START", true, TRANSACTION, TRANSACTION_HINT },
 	{ "COMMIT", true, TRANSACTION, TRANSACTION_HINT },
@@ -68,11 +68,11 @@ static const struct sql_statement statements[] = {
 	{ "VACUUM", false, NO_PARAMETER, LITERAL_HINT },
 };
 
-const struct sql_statement *sql_statement_find(struct text keyword)
+const struct sql_keyword *sql_keyword_find(struct text name)
 {
-	for (size_t i = 0; i < array_len(statements); i++) {
-		if (text_is_nocase(keyword, statements[i].keyword))
-			return &statements[i];
+	for (size_t i = 0; i < array_len(keywords); i++) {
+		if (text_is_nocase(name, keywords[i].name))
+			return &keywords[i];
 	}
 	return NULL;
 }
