@@ -90,7 +90,11 @@ static bool wants_name(const struct compiler *c, const struct sql_word *word)
 {
 	static const char *const words[] = { "AS", "INTO", "JOIN", "TABLE", "UPDATE" };
 
-	return is_symbol(c, word, '.') || is_one_of(c, word, words, array_len(words));
+	bool cast = is_symbol(c, word, ':') && word->at > 0 &&
+		    c->text.at[word->at - 1] == ':';
+
+	return cast || is_symbol(c, word, '.') ||
+	       is_one_of(c, word, words, array_len(words));
 }
 
 /* Behind these only a literal makes a value of the type, no parameter. */
@@ -462,39 +466,45 @@ static void scan(struct compiler *c)
 		diag_error(c->diag, c->node->place, "the statement is longer than 1 MiB");
 }
 
-void *sql_query_compile(const struct sql_compiler *sql, const struct node *template)
+/* Whether the node is text that a statement can be. */
+static bool check_text(const struct node *node, struct diag *diag)
 {
-	const struct node *node = node_get(template, "sql");
-	struct query *query = arena_zalloc(sql->arena, 1, sizeof(*query));
-	struct pg_statement *statement = &query->statement;
-	struct diag *diag = sql->diag;
-	struct compiler c = { .node = node,
-		.text = node->text,
-		.scope = sql->scope,
-		.arena = sql->arena,
-		.diag = diag,
-		.query = query };
-	size_t errors = diag_errors(diag);
+	struct text text = node->text;
 	const char *nul;
 
 	if (node->kind != NODE_STRING) {
 		diag_error(diag, node->place, "sql is the text of a statement, not %s",
 			node_kind_name(node->kind));
-		return NULL;
+		return false;
 	}
-	nul = c.text.len ? memchr(c.text.at, '\0', c.text.len) : NULL;
-	if (nul) {
-		diag_error(diag, place_of(&c, (size_t)(nul - c.text.at), 1),
+	nul = text.len ? memchr(text.at, '\0', text.len) : NULL;
+	if (nul)
+		diag_error(diag,
+			place_within_text(node->place, text, (size_t)(nul - text.at), 1),
 			"a statement cannot hold a NUL character");
-		return NULL;
-	}
-	if (c.text.len > SQL_MAX) {
+	else if (text.len > SQL_MAX)
 		diag_error(diag, node->place, "the statement is longer than 1 MiB");
+	return !nul && text.len <= SQL_MAX;
+}
+
+void *sql_query_compile(const struct sql_compiler *sql, const struct node *template)
+{
+	const struct node *node = node_get(template, "sql");
+	struct query *query = arena_zalloc(sql->arena, 1, sizeof(*query));
+	struct pg_statement *statement = &query->statement;
+	struct compiler c = { .node = node,
+		.text = node->text,
+		.scope = sql->scope,
+		.arena = sql->arena,
+		.diag = sql->diag,
+		.query = query };
+	size_t errors = diag_errors(sql->diag);
+
+	if (!check_text(node, sql->diag))
 		return NULL;
-	}
 	strbuf_init_arena(&c.sql, c.arena, SQL_MAX + 1);
 	scan(&c);
-	if (diag_errors(diag) > errors)
+	if (diag_errors(sql->diag) > errors)
 		return NULL;
 	statement->sql = (struct text){ c.sql.data, c.sql.len - 1 };
 	statement->hash = pg_statements_hash(statement->sql);
