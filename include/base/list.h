@@ -7,6 +7,7 @@
 #ifndef VOLLEY_BASE_LIST_H
 #define VOLLEY_BASE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -84,6 +85,18 @@ static inline struct link *list_take(struct list *list)
 
 	if (link)
 		list_remove(list, link);
+	return link;
+}
+
+/* The same from the end. */
+static inline struct link *list_take_last(struct list *list)
+{
+	struct link *link = list_last(list);
+
+	if (link) {
+		assert(link->next == &list->head);
+		list_remove(list, link);
+	}
 	return link;
 }
 

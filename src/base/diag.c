@@ -46,12 +46,22 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Whether one byte more stands there for the decoded one: a doubled quote, an escape. */
+static bool is_escaped(struct text raw, size_t from, char quote, char decoded)
+{
+	if (from + 1 >= raw.len || raw.at[from + 1] != decoded)
+		return false;
+	return (quote == '\'' && decoded == '\'' && raw.at[from] == '\'') ||
+	       (quote == '"' && raw.at[from] == '\\' &&
+		       (decoded == '"' || decoded == '\\'));
+}
+
 /*
- * Blanks apart, the same bytes stand in both texts in the same order; so where the stretch's
- * first and last ones are is found by going through both. False: they do not.
+ * Blanks and escapes apart, the same bytes stand in both texts in the same order; so where the
+ * stretch's first and last ones are is found by going through both. False: they do not.
  */
-static bool align(
-	struct text raw, struct text decoded, size_t at, size_t len, struct text *stretch)
+static bool align(struct text raw, char quote, struct text decoded, size_t at, size_t len,
+	struct text *stretch)
 {
 	size_t from = 0, start = SIZE_MAX, end = 0;
 
@@ -60,10 +70,12 @@ static bool align(
 			continue;
 		while (from < raw.len && is_blank(raw.at[from]))
 			from++;
-		if (from == raw.len || raw.at[from] != decoded.at[i])
-			return false;
 		if (i >= at && start == SIZE_MAX)
 			start = from;
+		if (is_escaped(raw, from, quote, decoded.at[i]))
+			from++;
+		if (from == raw.len || raw.at[from] != decoded.at[i])
+			return false;
 		from++;
 		if (i < at || i - at < len)
 			end = from;
@@ -80,18 +92,20 @@ struct place place_within_text(
 	struct place whole, struct text decoded, size_t at, size_t len)
 {
 	struct text raw, stretch;
+	char quote;
 
 	if (whole.exact || !whole.source || decoded.len > ALIGN_MAX)
 		return place_within(whole, at, len);
 	raw = whole.source->text;
 	if (whole.offset > raw.len || whole.length > raw.len - whole.offset)
 		return whole;
+	quote = whole.offset > 0 ? raw.at[whole.offset - 1] : '\0';
 	raw = (struct text){ raw.at + whole.offset, whole.length };
-	if (!align(raw, decoded, at, len, &stretch))
+	if (!align(raw, quote, decoded, at, len, &stretch))
 		return whole;
 	whole.offset += (uint32_t)(stretch.at - raw.at);
 	whole.length = (uint32_t)stretch.len;
-	whole.exact = true;
+	whole.exact = stretch.len == len;
 	return whole;
 }
 

@@ -161,10 +161,9 @@ static void abandon_unit(struct pg_unit *unit, enum err err, const char *message
 		      pg_result_error(pg_result_sqlstate(culprit->result)) != ERR_PG_LOST;
 	struct link *last;
 
-	while ((last = list_last(&unit->entries))) {
+	while ((last = list_take_last(&unit->entries))) {
 		struct pg_entry *entry = pg_entry_of(last);
 
-		list_remove(&unit->entries, last);
 		if (!undone || entry == culprit || entry->returned || !entry->trait) {
 			abandon_entry(entry, err, message);
 			continue;
@@ -179,10 +178,9 @@ static void give_back(struct pg_session *session, const char *message)
 {
 	struct link *link;
 
-	while ((link = list_last(&session->taken))) {
+	while ((link = list_take_last(&session->taken))) {
 		struct pg_entry *entry = pg_entry_of(link);
 
-		list_remove(&session->taken, link);
 		if (entry->returned) {
 			pg_entry_fail(entry, ERR_LOST_UNSENT, message);
 			continue;

@@ -119,10 +119,9 @@ static void take_apart(struct pg_unit *unit, struct pg_entry *culprit, uint64_t 
 		pg_grouping_taken_apart(pg_entry_of(link)->trait, now);
 	if (culprit)
 		judge_culprit(unit, culprit, now);
-	while ((last = list_last(&unit->entries))) {
+	while ((last = list_take_last(&unit->entries))) {
 		struct pg_entry *entry = pg_entry_of(last);
 
-		list_remove(&unit->entries, last);
 		entry->alone = true;
 		pg_entry_return(entry);
 	}

@@ -13,6 +13,7 @@
  */
 #include "net/pg_grouping.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -33,6 +34,7 @@ void pg_grouping_init(struct pg_grouping *grouping)
 
 static void drop(struct pg_grouping *grouping, struct pg_trait *trait)
 {
+	assert(grouping->table); /* what is on `recent` is in it */
 	HASH_DELETE(hh, grouping->table, trait);
 	list_remove(&grouping->recent, &trait->link);
 	free(trait);

@@ -84,20 +84,37 @@ bool sql_condition_check_rows(const struct node *template, struct text action,
 	return false;
 }
 
+/* The words of an operator with one blank between them. */
+static struct text squeeze(struct text t, struct arena *arena)
+{
+	char *out = arena_alloc(arena, t.len + 1);
+	size_t len = 0;
+
+	t = text_trim(t);
+	for (size_t i = 0; i < t.len; i++) {
+		bool blank = t.at[i] == ' ' || t.at[i] == '\t';
+
+		if (!blank || out[len - 1] != ' ')
+			out[len++] = blank ? ' ' : t.at[i];
+	}
+	return (struct text){ out, len };
+}
+
 static const struct sql_operator *find_operator(
 	const struct sql_compiler *c, const struct node *node)
 {
+	struct text text = squeeze(node->text, c->arena);
 	struct suggest suggest;
 
-	suggest_init(&suggest, node->text);
+	suggest_init(&suggest, text);
 	for (size_t i = 0; i < array_len(operators); i++) {
-		if (text_is_nocase(text_trim(node->text), operators[i].name))
+		if (text_is_nocase(text, operators[i].name))
 			return &operators[i];
 		suggest_offer(&suggest, text_of(operators[i].name));
 	}
 	diag_error(c->diag, node->place, "condition has no operator '%.*s'",
 		TEXT_ARG(node->text));
-	if (suggest_found(&suggest))
+	if (node->text.len > 1 && suggest_found(&suggest))
 		diag_suggest(c->diag, &suggest);
 	else
 		diag_hint(c->diag, "operators are %s", OPERATORS);
@@ -304,6 +321,28 @@ static bool holds_null(const struct value *value, bool written_out)
 	return found;
 }
 
+/* In mixed text an absent {path?} would be empty, and '%{name?}%' reach every row. */
+static bool check_parts(const struct sql_value *source, const struct sql_run *run)
+{
+	const struct template *const *parts;
+	size_t count = source->scalar ? template_parts(source->scalar, &parts) : 0;
+
+	for (size_t i = 0; count > 1 && i < count; i++) {
+		struct sql_value part = { .field = source->field, .scalar = parts[i] };
+		bool left_out;
+		const struct value *value;
+
+		if (!template_is_optional(parts[i]))
+			continue;
+		value = sql_value_render(&part, run, &left_out);
+		if (!value)
+			return false;
+		if (value->type == VALUE_NULL)
+			return fail_value(&part, "no value", run);
+	}
+	return true;
+}
+
 static bool check_list(
 	const struct sql_term *term, const struct value *value, const struct sql_run *run)
 {
@@ -318,9 +357,12 @@ static bool check_list(
 static bool bind_value(const struct sql_term *term, const struct sql_value *source,
 	const struct sql_run *run, struct sql_parameters *parameters)
 {
+	const struct value *value;
 	bool left_out;
-	const struct value *value = sql_value_render(source, run, &left_out);
 
+	if (!check_parts(source, run))
+		return false;
+	value = sql_value_render(source, run, &left_out);
 	if (!value)
 		return false;
 	if (value->type == VALUE_NULL)

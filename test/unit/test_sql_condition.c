@@ -2,6 +2,9 @@
  * test_sql_condition.c - UPDATE, DELETE and UPSERT templates to SQL text and parameters: conditions,
  * members that are left out, refusals at load, and warnings.
  */
+#include "service/sql_insert.h"
+#include "service/sql_query.h"
+#include "service/sql_update.h"
 #include "sql_plans.h"
 #include "yaml_text.h"
 
@@ -258,6 +261,54 @@ static void optional_members_are_warned_of(void **state)
 	}
 }
 
+/* What the client in net/ is told of each action. */
+static void actions_say_how_they_run(void **state)
+{
+	static const struct {
+		void *(*compile)(const struct sql_compiler *c, const struct node *template);
+		bool (*render)(const void *plan, struct sql_run *run, struct pg_query *out);
+		const char *template;
+		bool group, rows;
+		int code;
+	} rows[] = {
+		{ sql_insert_compile, sql_insert_render, "{table: t, payload: {a: 1}}",
+			true, false, 201 },
+		{ sql_insert_compile, sql_insert_render,
+			"{table: t, payload: {a: 1}, onConflict: {do: nothing}, returning: "
+			"'*'}",
+			true, true, 201 },
+		{ sql_insert_compile, sql_insert_render,
+			"{table: t, payload: {a: 1}, onConflict: {columns: [a], do: "
+			"update}}",
+			false, false, 201 },
+		{ sql_upsert_compile, sql_insert_render,
+			"{table: t, payload: {a: 1}, conflict: [a], returning: [a]}", false,
+			true, 201 },
+		{ sql_update_compile, sql_update_render,
+			"{table: t, payload: {a: 1}, allRows: true}", false, false, 200 },
+		{ sql_delete_compile, sql_update_render,
+			"{table: t, allRows: true, returning: [a]}", false, true, 200 },
+		{ sql_query_compile, sql_query_render, "{sql: SELECT 1}", false, true,
+			200 },
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		struct scope scope = { 0 };
+		struct values values = { 0 };
+		struct errbuf errbuf;
+		struct sql_compiler c = { &scope, arena, diag_new(arena) };
+		struct sql_run run = { &values, NULL, 4096, arena, &errbuf };
+		struct pg_query query = { 0 };
+		const void *plan = rows[i].compile(&c, yaml_text(arena, rows[i].template));
+
+		assert_non_null(plan);
+		assert_true(rows[i].render(plan, &run, &query));
+		assert_int_equal(query.group, rows[i].group);
+		assert_int_equal(query.rows, rows[i].rows);
+		assert_int_equal(query.code, rows[i].code);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_to_set_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(upserts, setup, teardown),
 		cmocka_unit_test_setup_teardown(templates_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(actions_say_how_they_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			optional_members_are_warned_of, setup, teardown),
 	};
