@@ -86,13 +86,13 @@ def proxy():
 @pytest.fixture
 def run_insert(project, start, postgres):
     """run_insert(ddl, action, payload, ...): a fresh daemon; the action's response to each payload."""
-    def run(ddl, action, *payloads, settings=None, account=None):
+    def run(ddl, action, *payloads, settings=None, account=None, model=None):
         if ddl:
             postgres.run(ddl, database="test")
         pg_account(project, postgres, **(account or {}))
         if settings:
             project.settings(**settings)
-        project.event(EVENT, [action], ANY)
+        project.event(EVENT, [action], model or ANY)
         daemon = start(project)
         answers = []
         for payload in payloads:

@@ -69,7 +69,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(authority):
-    pair = authority.issue("server", names=[NAME], addresses=["127.0.0.1"])
+    pair = authority.issue("server", f"DNS:{NAME},IP:127.0.0.1")
     made = TlsPostgres(pair, authority)
     yield made
     made.remove()

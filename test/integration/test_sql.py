@@ -1,5 +1,6 @@
 """POSTGRESQL's UPSERT, UPDATE, DELETE and QUERY on a real server, and what is refused at load."""
 
+import functools
 import json
 import re
 
@@ -26,24 +27,9 @@ def where(operator, value=None, field="v"):
 
 
 @pytest.fixture
-def sql(project, start, postgres):
+def sql(run_insert):
     """sql(ddl, action, payload, ...): each payload's response, its text under "text"."""
-    def run(ddl, wanted, *payloads, account=None, settings=None):
-        if ddl:
-            postgres.run(ddl, database="test")
-        pg_account(project, postgres, **(account or {}))
-        if settings:
-            project.settings(**settings)
-        project.event(EVENT, [wanted], MODEL)
-        daemon = start(project)
-        answers = []
-        for payload in payloads:
-            raw = payload if isinstance(payload, str) else json.dumps(payload)
-            reply = daemon.post(EVENT, raw=raw)
-            assert reply.status == 201, reply.text
-            answers.append(reply.response("row") | {"text": reply.text})
-        return answers if len(answers) > 1 else answers[0]
-    return run
+    return functools.partial(run_insert, model=MODEL)
 
 
 @pytest.fixture

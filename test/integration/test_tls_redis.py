@@ -1,55 +1,18 @@
 """Redis over TLS: who is trusted, who is not, and what is said about it."""
 
+import contextlib
 import shutil
 import socket
-import struct
 import threading
 import time
 
 import pytest
 
 from actions import ANY, EVENT, set_key
+from certificates import Authority
+from dns_server import DnsServer
 from harness import SANITIZED, Wire, cli, request_bytes
 from servers import Redis, free_port, server_folder, wait_until
-from tls_files import Authority
-
-
-class NameServer:
-    """Answers questions for A records over UDP from `names`; any other name does not exist."""
-
-    def __init__(self, names):
-        self.names = names
-        self.asked = 0
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.environment = {"VOLLEY_RESOLVER": f"127.0.0.1:{self.socket.getsockname()[1]}"}
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                question, sender = self.socket.recvfrom(4096)
-                self.socket.sendto(self.answer(question), sender)
-            except OSError:
-                return
-
-    def answer(self, question):
-        self.asked += 1
-        labels, at = [], 12
-        while question[at]:
-            labels.append(question[at + 1:at + 1 + question[at]].decode().lower())
-            at += 1 + question[at]
-        kind = struct.unpack("!H", question[at + 1:at + 3])[0]
-        name = ".".join(labels)
-        found = self.names.get(name, []) if kind == 1 else []
-        flags = 0x8180 if name in self.names else 0x8183
-        return (question[:2] + struct.pack("!HHHHH", flags, 1, len(found), 0, 0) +
-                question[12:at + 5] + b"".join(
-                    struct.pack("!HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(address)
-                    for address in found))
-
-    def close(self):
-        self.socket.close()
 
 
 class TlsRedis(Redis):
@@ -84,7 +47,7 @@ def stranger(authority):
 @pytest.fixture(scope="module")
 def good_redis(authority):
     """With the right certificate; asks for none."""
-    server = TlsRedis(authority.sign("server"), authority.ca, "--tls-auth-clients", "no")
+    server = TlsRedis(authority.issue("server", mode=0o644), authority.certificate, "--tls-auth-clients", "no")
     yield server
     server.remove()
 
@@ -101,7 +64,7 @@ def serve(authority):
     servers = []
 
     def make(certificate, *options):
-        servers.append(TlsRedis(certificate, authority.ca, *options))
+        servers.append(TlsRedis(certificate, authority.certificate, *options))
         return servers[-1]
     yield make
     for server in servers:
@@ -110,15 +73,10 @@ def serve(authority):
 
 @pytest.fixture
 def names():
-    """names(name=[address, ...]): a name server; its environment is for a daemon."""
-    made = []
-
-    def make(table):
-        made.append(NameServer(table))
-        return made[-1].environment
-    yield make
-    for server in made:
-        server.close()
+    """names({name: [address, ...]}): the environment of a daemon that asks such a name server."""
+    with contextlib.ExitStack() as servers:
+        yield lambda table: {
+            "VOLLEY_RESOLVER": servers.enter_context(DnsServer(table)).address}
 
 
 @pytest.fixture
@@ -145,13 +103,13 @@ def refused(answer, *words):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_with_the_right_ca(run_set, tls_redis, authority, host):
-    _, answer = run_set(tls_redis.tls_url(host, database=3), {"ca": authority.ca})
+    _, answer = run_set(tls_redis.tls_url(host, database=3), {"ca": authority.certificate})
     assert answer["responseCode"] == 201, answer
     assert tls_redis.client(3).get("k") == b"v"
 
 
 def test_files_start_at_the_project_folder(project, run_set, tls_redis, authority):
-    with open(authority.ca, encoding="ascii") as file:
+    with open(authority.certificate, encoding="ascii") as file:
         project.write("certificates/ca.pem", file.read())
     _, answer = run_set(tls_redis.tls_url(), {"ca": "certificates/ca.pem", "verify": "full"})
     assert answer["responseCode"] == 201, answer
@@ -167,16 +125,16 @@ def test_without_verifying(project, run_set, tls_redis):
 
 
 def test_a_client_certificate(run_set, serve, authority):
-    server = serve(authority.sign("demanding"), "--tls-auth-clients", "yes")
-    certificate, key = authority.sign("client", mode=0o600)
-    _, answer = run_set(server.tls_url(), {"ca": authority.ca, "certificate": certificate,
+    server = serve(authority.issue("demanding", mode=0o644), "--tls-auth-clients", "yes")
+    certificate, key = authority.issue("client", client=True)
+    _, answer = run_set(server.tls_url(), {"ca": authority.certificate, "certificate": certificate,
                                            "key": key})
     assert answer["responseCode"] == 201, answer
 
 
 def test_a_client_certificate_that_is_missing(run_set, serve, authority):
-    server = serve(authority.sign("demanding"), "--tls-auth-clients", "yes")
-    _, answer = run_set(server.tls_url(), {"ca": authority.ca})
+    server = serve(authority.issue("demanding", mode=0o644), "--tls-auth-clients", "yes")
+    _, answer = run_set(server.tls_url(), {"ca": authority.certificate})
     refused(answer, "certificate required")
 
 
@@ -184,7 +142,7 @@ def test_many_commands(project, start, tls_redis, authority):
     """10,000 commands of 2,000 events, pipelined on one connection."""
     events = 200 if SANITIZED else 2000
     project.account("redis", "REDIS", test={"url": tls_redis.tls_url(),
-                                            "tls": {"ca": authority.ca}})
+                                            "tls": {"ca": authority.certificate}})
     project.event(EVENT, [set_key(f"key{n}", key=f"k{n}:{{id}}", value=f"{{id}}/{n}")
                           for n in range(5)], ANY)
     daemon = start(project)
@@ -205,7 +163,7 @@ def test_many_commands(project, start, tls_redis, authority):
 def test_large_values_both_ways(project, start, tls_redis, authority):
     value = "0123456789abcdef" * 57600  # 900 KiB
     project.account("redis", "REDIS", test={"url": tls_redis.tls_url(),
-                                            "tls": {"ca": authority.ca}})
+                                            "tls": {"ca": authority.certificate}})
     project.event(EVENT, [{"id": "push", "type": "REDIS", "action": "RPUSH",
                            "serviceAccountId": "redis",
                            "template": {"key": "{id}", "value": "{text}"}}], ANY)
@@ -221,8 +179,8 @@ def test_large_values_both_ways(project, start, tls_redis, authority):
 
 
 def test_a_restart_in_between(run_set, serve, authority):
-    server = serve(authority.sign("restarted"), "--tls-auth-clients", "no")
-    daemon, answer = run_set(server.tls_url(), {"ca": authority.ca})
+    server = serve(authority.issue("restarted", mode=0o644), "--tls-auth-clients", "no")
+    daemon, answer = run_set(server.tls_url(), {"ca": authority.certificate})
     assert answer["responseCode"] == 201
     server.stop()
     server.start()
@@ -234,24 +192,24 @@ def test_a_restart_in_between(run_set, serve, authority):
 # ---- names ---------------------------------------------------------------------------------------
 
 def test_a_name_and_its_certificate(run_set, serve, authority, names):
-    server = serve(authority.sign("named", "DNS:redis.example.test"), "--tls-auth-clients", "no")
+    server = serve(authority.issue("named", "DNS:redis.example.test", mode=0o644), "--tls-auth-clients", "no")
     env = names({"redis.example.test": ["127.0.0.1"]})
-    _, answer = run_set(server.tls_url("redis.example.test"), {"ca": authority.ca}, env=env)
+    _, answer = run_set(server.tls_url("redis.example.test"), {"ca": authority.certificate}, env=env)
     assert answer["responseCode"] == 201, answer
 
 
 def test_a_name_that_the_certificate_has_not(run_set, tls_redis, authority, names):
     env = names({"redis.example.test": ["127.0.0.1"]})
-    _, answer = run_set(tls_redis.tls_url("redis.example.test"), {"ca": authority.ca}, env=env)
+    _, answer = run_set(tls_redis.tls_url("redis.example.test"), {"ca": authority.certificate}, env=env)
     refused(answer, f"redis.example.test:{tls_redis.tls_port}: TLS: hostname mismatch")
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_the_first_addresses_refuse(run_set, serve, authority, names, tls):
-    server = serve(authority.sign("third", "DNS:many.test"), "--tls-auth-clients", "no")
+    server = serve(authority.issue("third", "DNS:many.test", mode=0o644), "--tls-auth-clients", "no")
     env = names({"many.test": ["127.0.0.3", "127.0.0.2", "127.0.0.1"]})
     if tls:
-        _, answer = run_set(server.tls_url("many.test"), {"ca": authority.ca}, env=env)
+        _, answer = run_set(server.tls_url("many.test"), {"ca": authority.certificate}, env=env)
     else:
         _, answer = run_set(f"redis://:secret@many.test:{server.port}", env=env)
     assert answer["responseCode"] == 201, answer
@@ -260,10 +218,10 @@ def test_the_first_addresses_refuse(run_set, serve, authority, names, tls):
 
 def test_a_silent_address_before_a_good_one(run_set, serve, authority, names):
     """It gets half of connectTimeout, the other one the rest."""
-    server = serve(authority.sign("second", "DNS:two.test"), "--tls-auth-clients", "no")
+    server = serve(authority.issue("second", "DNS:two.test", mode=0o644), "--tls-auth-clients", "no")
     with socket.create_server(("127.0.0.2", server.tls_port)):
         env = names({"two.test": ["127.0.0.2", "127.0.0.1"]})
-        _, answer = run_set(server.tls_url("two.test"), {"ca": authority.ca}, "2s", env=env)
+        _, answer = run_set(server.tls_url("two.test"), {"ca": authority.certificate}, "2s", env=env)
     assert answer["responseCode"] == 201 and answer["responseTimeMS"] < 1900, answer
 
 
@@ -284,7 +242,7 @@ def test_a_resolver_that_says_nothing(run_set):
 # ---- who is not trusted --------------------------------------------------------------------------
 
 def test_another_ca(run_set, tls_redis, stranger):
-    _, answer = run_set(tls_redis.tls_url(), {"ca": stranger.ca})
+    _, answer = run_set(tls_redis.tls_url(), {"ca": stranger.certificate})
     refused(answer, f"localhost:{tls_redis.tls_port}: TLS: self-signed certificate in certificate "
             "chain")
 
@@ -302,14 +260,14 @@ def test_the_systems_cas(run_set, tls_redis):
     ("IP:127.0.0.2", "127.0.0.1", "IP address mismatch"),
 ])
 def test_another_name(run_set, serve, authority, names, host, words):
-    server = serve(authority.sign("other", names), "--tls-auth-clients", "no")
-    _, answer = run_set(server.tls_url(host), {"ca": authority.ca})
+    server = serve(authority.issue("other", names, mode=0o644), "--tls-auth-clients", "no")
+    _, answer = run_set(server.tls_url(host), {"ca": authority.certificate})
     refused(answer, words)
 
 
 def test_an_expired_certificate(run_set, serve, authority):
-    server = serve(authority.sign("expired", days=-1), "--tls-auth-clients", "no")
-    daemon, answer = run_set(server.tls_url(), {"ca": authority.ca})
+    server = serve(authority.issue("expired", days=-1, mode=0o644), "--tls-auth-clients", "no")
+    daemon, answer = run_set(server.tls_url(), {"ca": authority.certificate})
     refused(answer, "TLS: certificate has expired")
     wait_until(lambda: "certificate has expired" in daemon.log(), 5, "the line of the log")
 
@@ -318,7 +276,7 @@ def test_an_expired_certificate(run_set, serve, authority):
 
 def test_a_plain_server_behind_rediss(run_set, tls_redis, authority):
     url = tls_redis.tls_url(port=tls_redis.port)
-    _, answer = run_set(url, {"ca": authority.ca}, "300ms")
+    _, answer = run_set(url, {"ca": authority.certificate}, "300ms")
     refused(answer, "does the server speak TLS?")
 
 
@@ -333,7 +291,7 @@ def test_a_tls_server_behind_redis(run_set, tls_redis):
 def test_silence_in_the_handshake(project, start, tls_redis, authority, proxy):
     """Only those that need the silent server wait, up to connectTimeout; the others do not."""
     silent = proxy(tls_redis.tls_port, mode="hang")
-    tls = {"ca": authority.ca}
+    tls = {"ca": authority.certificate}
     project.account("redis", "REDIS", test={"url": tls_redis.tls_url(), "tls": tls})
     project.account("silent", "REDIS", test={
         "url": tls_redis.tls_url("127.0.0.1", silent.port), "tls": tls, "pool": {"connectTimeout": "1s"}})
@@ -383,7 +341,7 @@ class Cutter:
 @pytest.mark.parametrize("size", [1, 5, 60, 300])
 def test_a_cut_in_the_handshake(run_set, tls_redis, authority, size):
     cutter = Cutter(tls_redis.tls_port, size)
-    _, answer = run_set(tls_redis.tls_url(port=cutter.port), {"ca": authority.ca})
+    _, answer = run_set(tls_redis.tls_url(port=cutter.port), {"ca": authority.certificate})
     cutter.listener.close()
     refused(answer)
     assert "hung up" in answer["responseMessage"] or "reset" in answer["responseMessage"]
@@ -392,7 +350,7 @@ def test_a_cut_in_the_handshake(run_set, tls_redis, authority, size):
 @pytest.mark.parametrize("mode", ["garbage", "refuse"])
 def test_other_faults(run_set, tls_redis, authority, proxy, mode):
     broken = proxy(tls_redis.tls_port, mode=mode)
-    daemon, answer = run_set(tls_redis.tls_url(port=broken.port), {"ca": authority.ca})
+    daemon, answer = run_set(tls_redis.tls_url(port=broken.port), {"ca": authority.certificate})
     refused(answer)
     assert ("is no TLS" if mode == "garbage" else "") in answer["responseMessage"], answer
     broken.mode = "pass"
@@ -403,7 +361,7 @@ def test_other_faults(run_set, tls_redis, authority, proxy, mode):
 def test_connections_cut_while_they_work(run_set, tls_redis, authority, proxy):
     """Each command is answered once: 201, or 504 when it was on its way."""
     between = proxy(tls_redis.tls_port)
-    daemon, answer = run_set(tls_redis.tls_url(port=between.port), {"ca": authority.ca})
+    daemon, answer = run_set(tls_redis.tls_url(port=between.port), {"ca": authority.certificate})
     assert answer["responseCode"] == 201
     for _ in range(5):
         with Wire(daemon.port) as wire:
@@ -418,18 +376,18 @@ def test_connections_cut_while_they_work(run_set, tls_redis, authority, proxy):
 # ---- what the files of a project can have wrong --------------------------------------------------
 
 def test_a_key_that_others_can_read(project, authority):
-    certificate, key = authority.sign("open", mode=0o644)
+    certificate, key = authority.issue("open", mode=0o644)
     project.account("redis", "REDIS", test={"url": "rediss://127.0.0.1", "tls": {
-        "ca": authority.ca, "certificate": certificate, "key": key}})
+        "ca": authority.certificate, "certificate": certificate, "key": key}})
     done = cli("test", project=project.folder)
     assert done.returncode == 1 and "others than its owner can read the key" in done.stderr
     assert f"chmod 600 {key}" in done.stderr and "accounts/redis.yaml:" in done.stderr
 
 
 def test_a_key_of_another_certificate(project, authority):
-    certificate, _ = authority.sign("one")
-    _, key = authority.sign("two", mode=0o600)
+    certificate, _ = authority.issue("one", mode=0o644)
+    _, key = authority.issue("two", mode=0o600)
     project.account("redis", "REDIS", test={"url": "rediss://127.0.0.1", "tls": {
-        "ca": authority.ca, "certificate": certificate, "key": key}})
+        "ca": authority.certificate, "certificate": certificate, "key": key}})
     done = cli("test", project=project.folder)
     assert done.returncode == 1 and "the key does not belong to the certificate" in done.stderr

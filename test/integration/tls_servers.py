@@ -1,12 +1,12 @@
 """Certificates made on the spot, and a proxy that speaks TLS to clients and not to its server."""
 
-import os
 import select
 import socket
 import ssl
 import struct
-import subprocess
 import threading
+
+from certificates import Authority
 
 SSL_REQUEST = struct.pack(">II", 8, 80877103)  # what a client of PostgreSQL says before TLS
 
@@ -18,37 +18,12 @@ class Certificates:
     """
 
     def __init__(self, folder):
-        self.folder = str(folder)
-        self.ca = self.authority("ca")
-        stranger = self.authority("stranger")
-        here = "IP:127.0.0.1,DNS:localhost"
-        self.good = self.signed("good", self.ca, here)
-        self.name = self.signed("name", self.ca, "DNS:other.example", common_name="other.example")
-        self.expired = self.signed("expired", self.ca, here, "-days", "-1")
-        self.unknown = self.signed("unknown", stranger, here)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def openssl(self, *words):
-        subprocess.run(["openssl", *words], check=True, cwd=self.folder, capture_output=True)
-
-    def authority(self, name):
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                     "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj",
-                     f"/CN=Volley test {name}", "-days", "30")
-        return self.path(f"{name}.pem")
-
-    def signed(self, name, authority, names, *options, common_name="localhost"):
-        with open(self.path(f"{name}.ext"), "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={names}\n")
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                     "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
-                     f"/CN={common_name}")
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", authority, "-CAkey",
-                     authority.replace(".pem", ".key"), "-CAcreateserial", "-extfile",
-                     f"{name}.ext", "-out", f"{name}.pem", *(options or ("-days", "30")))
-        return self.path(f"{name}.pem"), self.path(f"{name}.key")
+        authority, stranger = Authority(folder), Authority(folder, "stranger")
+        self.ca = authority.certificate
+        self.good = authority.issue("good")
+        self.name = authority.issue("name", "DNS:other.example")
+        self.expired = authority.issue("expired", days=-1)
+        self.unknown = stranger.issue("unknown")
 
 
 class TlsProxy:
