@@ -10,6 +10,7 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/macros.h"
@@ -41,6 +42,9 @@ must_check struct pg_connection *pg_connection_open(struct loop *loop,
 
 /* libpq's handle, to send and to take results with; NULL while names are looked up. */
 PGconn *pg_connection_handle(const struct pg_connection *connection);
+
+/* Bytes that have come in since the connection stands; 0: this kind of socket does not tell. */
+uint64_t pg_connection_received(const struct pg_connection *connection);
 
 /* Sends what is left in libpq's buffer, now and as the socket takes it. False: it is dead. */
 must_check bool pg_connection_flush(struct pg_connection *connection);

@@ -68,6 +68,7 @@ struct pg_session {
 	struct pg_connection *connection;
 	struct loop_item flush, reap;
 	struct loop_timer patience; /* is not restarted for each statement: see pg_send.c */
+	uint64_t received; /* bytes when a result began to come in pieces; 0: none does */
 	struct pg_statements statements;
 	struct list taken; /* entries to be sent */
 	struct list units; /* sent, in order */

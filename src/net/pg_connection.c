@@ -16,6 +16,7 @@
 #include "net/pg_connection.h"
 
 #include <ctype.h>
+#include <linux/tcp.h>
 #include <netdb.h>
 #include <string.h>
 
@@ -61,6 +62,16 @@ struct pg_connection {
 PGconn *pg_connection_handle(const struct pg_connection *connection)
 {
 	return connection->pq;
+}
+
+uint64_t pg_connection_received(const struct pg_connection *connection)
+{
+	struct tcp_info info = { .tcpi_state = 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(PQsocket(connection->pq), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return 0;
+	return info.tcpi_bytes_received;
 }
 
 /* ---- messages ---- */

@@ -233,12 +233,21 @@ static void keep_result(struct pg_unit *unit, PGresult *result)
 		PQclear(result);
 }
 
+static void lose_too_large(struct pg_session *session)
+{
+	struct errbuf reason;
+
+	errbuf_set(&reason,
+		"the result is larger than %d times the responseLimit of %zu bytes",
+		ROWS_READ, session->settings->pool.response_limit);
+	pg_session_lose(session, ERR_PG_LOST, reason.text);
+}
+
 /* A row, which may be one too many. False: the connection is closed. */
 static bool take_row(struct pg_session *session, struct pg_unit *unit, PGresult *result)
 {
 	size_t limit = session->settings->pool.response_limit;
 	struct pg_entry *entry = unit->current ? pg_entry_of(unit->current) : NULL;
-	struct errbuf reason;
 
 	if (entry)
 		pg_rows_add(&entry->rows, result, limit,
@@ -246,10 +255,7 @@ static bool take_row(struct pg_session *session, struct pg_unit *unit, PGresult 
 	PQclear(result);
 	if (!entry || entry->rows.bytes / ROWS_READ <= limit)
 		return true;
-	errbuf_set(&reason,
-		"the result is larger than %d times the responseLimit of %zu bytes",
-		ROWS_READ, limit);
-	pg_session_lose(session, ERR_PG_LOST, reason.text);
+	lose_too_large(session);
 	return false;
 }
 
@@ -314,9 +320,9 @@ static bool take_result(struct pg_session *session, PGresult *result)
 	}
 }
 
-void pg_session_readable(void *owner)
+/* False: the connection is closed. */
+static bool take_results(struct pg_session *session)
 {
-	struct pg_session *session = owner;
 	PGconn *pq = pg_connection_handle(session->connection);
 	unsigned nulls = 0;
 
@@ -324,13 +330,39 @@ void pg_session_readable(void *owner)
 	while (!PQisBusy(pq) && !list_empty(&session->units)) {
 		PGresult *result = PQgetResult(pq);
 
+		session->received = 0;
 		nulls = result ? 0 : nulls + 1;
 		if (nulls > 2) {
 			pg_session_lose(session, ERR_PG_LOST,
 				"the server's answers are out of step");
-			return;
+			return false;
 		}
 		if (!take_result(session, result))
-			return;
+			return false;
 	}
+	return true;
+}
+
+/*
+ * libpq keeps a row until all of it is there, whatever its size; what has come in meanwhile
+ * tells of one that is too large.
+ */
+static void watch_size(struct pg_session *session)
+{
+	size_t limit = session->settings->pool.response_limit;
+	uint64_t now = pg_connection_received(session->connection);
+
+	if (session->received == 0)
+		session->received = now;
+	else if ((now - session->received) / ROWS_READ > limit)
+		lose_too_large(session);
+}
+
+void pg_session_readable(void *owner)
+{
+	struct pg_session *session = owner;
+	const struct pg_unit *unit = pg_session_unit(session);
+
+	if (take_results(session) && unit && unit == pg_session_unit(session))
+		watch_size(session);
 }
