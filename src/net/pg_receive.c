@@ -345,7 +345,8 @@ static bool take_results(struct pg_session *session)
 
 /*
  * libpq keeps a row until all of it is there, whatever its size; what has come in meanwhile
- * tells of one that is too large.
+ * tells of one that is too large. (One call of libpq reads as long as there is something to
+ * read: a server that is faster than we are may be through with the row by then.)
  */
 static void watch_size(struct pg_session *session)
 {
