@@ -55,7 +55,7 @@ struct pg_unit {
 	struct list entries;
 	uint64_t sent;                /* monotonic ns */
 	struct link *current;         /* whose results come now; NULL: past the last one */
-	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE */
+	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE; NULL: its Parse was refused */
 	bool describes;               /* PG_UNIT_PREPARE has a Describe */
 	PGresult *description; /* what Describe gave, or an error of the whole unit */
 };

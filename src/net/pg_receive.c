@@ -142,6 +142,18 @@ static void finish_execute(struct pg_session *session, struct pg_unit *unit)
 		settle_all(unit);
 }
 
+/* A Describe of its own may be on its way behind a Parse that was refused. */
+static void drop_prepared(struct pg_session *session, struct pg_prepared *prepared)
+{
+	list_for_each (&session->units, link) {
+		struct pg_unit *unit = container_of(link, struct pg_unit, link);
+
+		if (unit->prepared == prepared)
+			unit->prepared = NULL;
+	}
+	pg_statements_drop(&session->statements, prepared);
+}
+
 /* What waits for a statement fails with its Parse, or has it prepared anew. */
 static void fail_prepare(struct pg_session *session, const struct pg_unit *unit)
 {
@@ -163,14 +175,14 @@ static void fail_prepare(struct pg_session *session, const struct pg_unit *unit)
 		pg_entry_fail_result(
 			entry, error, pg_result_error(pg_result_sqlstate(error)));
 	}
-	pg_statements_drop(&session->statements, unit->prepared);
+	drop_prepared(session, unit->prepared);
 }
 
 static void finish_prepare(struct pg_session *session, const struct pg_unit *unit)
 {
-	struct pg_parameters *parameters = &unit->prepared->parameters;
+	struct pg_parameters *parameters;
 
-	if (!unit->description)
+	if (!unit->description || !unit->prepared)
 		return;
 	if (pg_result_is_error(unit->description)) {
 		fail_prepare(session, unit);
@@ -178,6 +190,7 @@ static void finish_prepare(struct pg_session *session, const struct pg_unit *uni
 	}
 	if (!unit->describes)
 		return; /* the answer to a Parse alone would say: no parameters */
+	parameters = &unit->prepared->parameters;
 	free(parameters->types);
 	pg_parameters_read(parameters, unit->description);
 }

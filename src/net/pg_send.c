@@ -109,7 +109,7 @@ static bool prepare(struct pg_session *session, const struct pg_statement *state
 		&session->statements, statement->sql, statement->hash);
 	struct pg_unit *unit;
 
-	if (prepared && (!statement->described || prepared->parameters.types))
+	if (prepared && (!statement->described || prepared->described))
 		return true;
 	if (!prepared) {
 		prepared = pg_statements_add(
@@ -121,6 +121,7 @@ static bool prepare(struct pg_session *session, const struct pg_statement *state
 	unit = unit_new(session, PG_UNIT_PREPARE);
 	unit->prepared = prepared;
 	unit->describes = statement->described;
+	prepared->described = statement->described;
 	return (!statement->described ||
 		       PQsendDescribePrepared(handle(session), prepared->name)) &&
 	       PQpipelineSync(handle(session)) && deallocate(session);
