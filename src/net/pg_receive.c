@@ -19,6 +19,8 @@
 /* So many times the responseLimit is read, and dropped, before the connection is closed. */
 enum { ROWS_READ = 64 };
 
+#define OUT_OF_STEP "the server's answers are out of step"
+
 /* ---- statements that are not valid any more ---- */
 
 /*
@@ -339,11 +341,13 @@ void pg_session_readable(void *owner)
 
 		nulls = result ? 0 : nulls + 1;
 		if (nulls > 2) {
-			pg_session_lose(session, ERR_PG_LOST,
-				"the server's answers are out of step");
+			pg_session_lose(session, ERR_PG_LOST, OUT_OF_STEP);
 			return;
 		}
 		if (!take_result(session, result))
 			return;
 	}
+	/* libpq has closed the socket, whose number the next one to be opened will get. */
+	if (PQstatus(pq) == CONNECTION_BAD)
+		pg_session_lose(session, ERR_PG_LOST, OUT_OF_STEP);
 }

@@ -1,13 +1,15 @@
 """Servers that refuse, hang, break off or talk nonsense: each fault has its code, and ends."""
 
+import contextlib
 import time
 
 import pytest
 
 import fault_list
 import faults
-from actions import ANY, EVENT, insert_into, set_key
-from servers import wait_until
+from actions import ANY, EVENT, insert_into, pg_account, set_key
+from harness import Wire, log_action, request_bytes
+from servers import Proxy, wait_until
 
 SERVICES = {"POSTGRESQL": faults.Postgresql, "REDIS": faults.Redis}
 
@@ -76,6 +78,26 @@ def test_words_that_nobody_asked_for(bench):
             bench.check_done(ident, answer)
         bench.serves()
     bench.check_books()
+
+
+@pytest.mark.parametrize("words", [b"C\xff\xff\xff\xff", b"\x00\xff\xff\xff\xffno protocol"])
+def test_a_socket_that_libpq_closes(project, start, postgres, words):
+    """Words without sense on an idle connection; the next clients get its socket's number."""
+    proxy = Proxy(postgres.port)
+    postgres.run("CREATE TABLE t (id text)", database="test")
+    pg_account(project, postgres, proxy.port)
+    project.event(EVENT, [insert_into(ident="task")], ANY)
+    project.event("other.event", [log_action()], ANY)
+    daemon = start(project)
+    assert daemon.post(EVENT, {"id": "1"}).response("task")["status"] is True
+    proxy.inject(words)
+    time.sleep(0.2)
+    with contextlib.ExitStack() as stack:
+        for wire in [stack.enter_context(Wire(daemon.port)) for _ in range(3)]:
+            wire.send(request_bytes(daemon, "other.event", b'{"id": "2"}'))
+            assert wire.reply(5).status == 201
+    assert daemon.post(EVENT, {"id": "3"}).response("task")["status"] is True
+    proxy.close()
 
 
 def test_bad_credentials_show_early(project, start, postgres, redis_):
