@@ -57,6 +57,7 @@ struct pg_unit {
 	struct link *current;         /* whose results come now; NULL: past the last one */
 	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE; NULL: its Parse was refused */
 	bool describes;               /* PG_UNIT_PREPARE has a Describe */
+	bool unbound;                 /* of the entry only Parse and Describe were sent */
 	PGresult *description; /* what Describe gave, or an error of the whole unit */
 };
 

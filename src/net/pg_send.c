@@ -130,7 +130,10 @@ static bool prepare(struct pg_session *session, const struct pg_statement *state
 /* Parse and Describe without a sync, which a pooler might take for the end. */
 static bool describe_unnamed(struct pg_session *session, struct pg_entry *entry)
 {
-	unit_add(unit_new(session, PG_UNIT_PARSE), entry);
+	struct pg_unit *unit = unit_new(session, PG_UNIT_PARSE);
+
+	unit->unbound = true;
+	unit_add(unit, entry);
 	return PQsendPrepare(
 		       handle(session), "", entry->query->statement->sql.at, 0, NULL) &&
 	       PQsendDescribePrepared(handle(session), "") &&
@@ -221,6 +224,7 @@ bool pg_session_bind_described(struct pg_session *session, struct pg_unit *unit)
 		free(parameters.types);
 	}
 	if (texts) {
+		unit->unbound = false;
 		sent = send_bound(session, entry, "", texts);
 	} else if (!entry->result) {
 		list_remove(&unit->entries, &entry->link);

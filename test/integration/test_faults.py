@@ -100,6 +100,29 @@ def test_a_socket_that_libpq_closes(project, start, postgres, words):
     proxy.close()
 
 
+@pytest.mark.parametrize("prepare", [True, False])
+def test_a_backend_that_ends_at_a_parse(project, start, postgres, prepare):
+    """Nothing was executed yet: the statement goes out again on another connection."""
+    postgres.run("CREATE TABLE t (id text, value jsonb)", database="test")
+    pg_account(project, postgres, prepare=prepare, pool={"timeout": "20s"})
+    project.event(EVENT, [insert_into(payload={"id": "{id}", "value": "{value}"}, ident="task")],
+                  ANY)
+    daemon = start(project)
+    waits = "pid FROM pg_stat_activity WHERE query LIKE 'INSERT%' AND wait_event_type = 'Lock'"
+    lock = postgres.connect("test")
+    lock.autocommit = False
+    lock.cursor().execute("LOCK TABLE t")
+    with Wire(daemon.port) as wire:
+        wire.send(request_bytes(daemon, EVENT, b'{"id": "1", "value": [1]}'))
+        wait_until(lambda: postgres.run(f"SELECT {waits}"), 10, "the Parse")
+        postgres.run(f"SELECT pg_terminate_backend(pid) FROM (SELECT {waits}) AS one")
+        time.sleep(0.2)
+        lock.close()
+        answer = wire.reply(20).response("task")
+        assert answer["responseCode"] == 201, answer
+    assert postgres.run("SELECT id FROM t", database="test") == [("1",)]
+
+
 def test_bad_credentials_show_early(project, start, postgres, redis_):
     """One connection is opened after the start, so that the log says what is wrong."""
     project.account("pg", "POSTGRESQL", test={"url": postgres.url("test").replace(
