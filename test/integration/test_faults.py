@@ -137,14 +137,15 @@ def test_bad_credentials_show_early(project, start, postgres, redis_):
 
 
 def test_too_many_connections(project, start, postgres):
-    postgres.run("CREATE TABLE t (id text); DROP ROLE IF EXISTS few; CREATE ROLE few LOGIN "
-                 "PASSWORD 'few' CONNECTION LIMIT 0; GRANT ALL ON t TO few", database="test")
+    postgres.run("CREATE TABLE t (id text); DROP ROLE IF EXISTS scarce; CREATE ROLE scarce LOGIN "
+                 "PASSWORD 'scarce' CONNECTION LIMIT 0; GRANT ALL ON t TO scarce",
+                 database="test")
     project.account("pg", "POSTGRESQL", test={"url": postgres.url("test").replace(
-        "volley:secret", "few:few")}, live={"url": postgres.url("live")})
+        "volley:secret", "scarce:scarce")}, live={"url": postgres.url("live")})
     project.event(EVENT, [insert_into(ident="task")], ANY)
     daemon = start(project)
     answer = daemon.post(EVENT, {"id": "a"}).response("task")
     assert (answer["responseCode"], answer["responseDetail"]) == (503, "53300"), answer
-    postgres.run("ALTER ROLE few CONNECTION LIMIT 5")
+    postgres.run("ALTER ROLE scarce CONNECTION LIMIT 5")
     wait_until(lambda: daemon.post(EVENT, {"id": "b"}).response("task")["status"] is True, 20,
                "recovery")
