@@ -55,8 +55,9 @@ struct pg_unit {
 	struct list entries;
 	uint64_t sent;                /* monotonic ns */
 	struct link *current;         /* whose results come now; NULL: past the last one */
-	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE */
+	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE; NULL: its Parse was refused */
 	bool describes;               /* PG_UNIT_PREPARE has a Describe */
+	bool unbound;                 /* of the entry only Parse and Describe were sent */
 	PGresult *description; /* what Describe gave, or an error of the whole unit */
 };
 
@@ -77,6 +78,12 @@ struct pg_session {
 static inline struct pg_entry *pg_entry_of(struct link *link)
 {
 	return container_of(link, struct pg_entry, link);
+}
+
+/* Whether its statement is kept prepared on the session under a name. */
+static inline bool pg_entry_is_named(const struct pg_entry *entry)
+{
+	return entry->session->settings->prepare && !entry->query->statement->unnamed;
 }
 
 /* pg_client.c */
@@ -123,7 +130,10 @@ void pg_group_answered(struct pg_session *session, struct pg_unit *unit);
 
 /* pg_send.c */
 
+/* At the flush point: sends what was taken, unless an answer is awaited. */
 void pg_session_flush(struct loop_item *item);
+
+/* Now and then: closes the connection when the server has not answered in time. */
 void pg_session_patience(struct loop_timer *timer);
 
 /* Until when (monotonic ns) the server is given to end the unit itself. */

@@ -28,7 +28,8 @@ struct pg_prepared {
 	struct pg_parameters parameters;
 	char *sql;
 	size_t sql_len;
-	uint64_t sent; /* monotonic ns: when its Parse was */
+	uint64_t sent;  /* monotonic ns: when its Parse was */
+	bool described; /* its Describe was sent, or answered */
 	bool retired;
 	UT_hash_handle hh;
 	struct link link; /* on statements.recent or statements.retired */

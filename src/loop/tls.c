@@ -144,7 +144,7 @@ const char *tls_system_bundle(void)
 	const char *path = getenv(X509_get_default_cert_file_env());
 	struct stat st;
 
-	if (path)
+	if (path && *path)
 		return path;
 	path = X509_get_default_cert_file();
 	for (size_t i = 0; stat(path, &st) != 0; i++) {

@@ -164,12 +164,14 @@ static void abandon_unit(struct pg_unit *unit, enum err err, const char *message
 	while ((last = list_take_last(&unit->entries))) {
 		struct pg_entry *entry = pg_entry_of(last);
 
-		if (!undone || entry == culprit || entry->returned || !entry->trait) {
+		if (!undone || entry == culprit) {
 			abandon_entry(entry, err, message);
-			continue;
+		} else if (entry->returned) {
+			pg_entry_fail(entry, ERR_LOST_UNSENT, message);
+		} else {
+			entry->returned = entry->alone = true;
+			pg_entry_return(entry);
 		}
-		entry->returned = entry->alone = true;
-		pg_entry_return(entry);
 	}
 }
 
@@ -190,11 +192,29 @@ static void give_back(struct pg_session *session, const char *message)
 	}
 }
 
+/* What was not bound, nor refused, is as good as not sent. */
+static void take_back(struct pg_session *session, struct pg_unit *unit)
+{
+	struct link *link = list_first(&unit->entries);
+	struct pg_entry *entry;
+
+	if (!link || !unit->unbound)
+		return;
+	entry = pg_entry_of(link);
+	if (entry->result &&
+		pg_result_error(pg_result_sqlstate(entry->result)) != ERR_PG_LOST)
+		return;
+	list_remove(&unit->entries, link);
+	entry->unit = NULL;
+	list_append(&session->taken, link);
+}
+
 static void abandon(struct pg_session *session, enum err err, const char *message)
 {
 	struct pg_unit *unit;
 
 	while ((unit = pg_session_unit(session))) {
+		take_back(session, unit);
 		abandon_unit(unit, err, message);
 		pg_unit_free(session, unit);
 	}
@@ -386,7 +406,8 @@ enum attempt_stage pg_client_cancel(struct pg_client *client, struct attempt *at
 		entry->attempt = NULL;
 		entry->query = NULL;
 		attempt->slot = NULL;
-		return ATTEMPT_SENT;
+		/* What is not bound now never will be. */
+		return entry->unit->unbound ? stage : ATTEMPT_SENT;
 	}
 	if (link_is_listed(&attempt->link))
 		stage = pool_withdraw(client->pool, attempt);

@@ -126,7 +126,7 @@ static bool repeats(const struct errbuf *out, size_t from)
 
 	return len > 0 && from >= len + 2 &&
 	       memcmp(before - 2, out->text + from, len) == 0 &&
-	       (from == len + 2 || memcmp(before - 4, "; ", 2) == 0);
+	       (from == len + 2 || (from >= len + 4 && memcmp(before - 4, "; ", 2) == 0));
 }
 
 /* Adds a line made of two parts; what does not fit is cut. */

@@ -19,6 +19,8 @@
 /* So many times the responseLimit is read, and dropped, before the connection is closed. */
 enum { ROWS_READ = 64 };
 
+#define OUT_OF_STEP "the server's answers are out of step"
+
 /* ---- statements that are not valid any more ---- */
 
 /*
@@ -40,7 +42,7 @@ static bool may_be_outdated(const PGresult *error)
 	return strncmp(sqlstate, "42", 2) == 0 && strcmp(sqlstate, "42501") != 0;
 }
 
-static bool has_sqlstate(const PGresult *error, const char *const *states, size_t count)
+static bool has_one_of(const PGresult *error, const char *const *states, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(pg_result_sqlstate(error), states[i]) == 0)
@@ -60,15 +62,10 @@ static bool has_old_types(const struct pg_session *session,
 	static const char *const type[] = { "42804", "42883" };
 	static const char *const value[] = { "22P02", "22003", "22007", "22008" };
 
-	if (has_sqlstate(error, type, array_len(type)))
+	if (has_one_of(error, type, array_len(type)))
 		return true;
-	return has_sqlstate(error, value, array_len(value)) &&
+	return has_one_of(error, value, array_len(value)) &&
 	       loop_now(session->loop) - prepared->sent >= NS_PER_SEC;
-}
-
-static bool was_prepared(const struct pg_entry *entry)
-{
-	return entry->session->settings->prepare && !entry->query->statement->unnamed;
 }
 
 bool pg_entry_outdate(struct pg_entry *entry)
@@ -77,7 +74,7 @@ bool pg_entry_outdate(struct pg_entry *entry)
 	bool stale = is_stale(entry->result);
 	struct pg_prepared *prepared;
 
-	if (!entry->attempt || !was_prepared(entry))
+	if (!entry->attempt || !pg_entry_is_named(entry))
 		return false;
 	prepared = pg_statements_find(&session->statements, entry->query->statement->sql,
 		entry->query->statement->hash);
@@ -142,6 +139,18 @@ static void finish_execute(struct pg_session *session, struct pg_unit *unit)
 		settle_all(unit);
 }
 
+/* A Describe of its own may be on its way behind a Parse that was refused. */
+static void drop_prepared(struct pg_session *session, struct pg_prepared *prepared)
+{
+	list_for_each (&session->units, link) {
+		struct pg_unit *unit = container_of(link, struct pg_unit, link);
+
+		if (unit->prepared == prepared)
+			unit->prepared = NULL;
+	}
+	pg_statements_drop(&session->statements, prepared);
+}
+
 /* What waits for a statement fails with its Parse, or has it prepared anew. */
 static void fail_prepare(struct pg_session *session, const struct pg_unit *unit)
 {
@@ -153,7 +162,8 @@ static void fail_prepare(struct pg_session *session, const struct pg_unit *unit)
 		struct pg_entry *entry = pg_entry_of(link);
 
 		link = list_next(&session->taken, link);
-		if (!was_prepared(entry) || !text_equal(entry->query->statement->sql, sql))
+		if (!pg_entry_is_named(entry) ||
+			!text_equal(entry->query->statement->sql, sql))
 			continue;
 		if (is_stale(error) && !entry->repeated) {
 			entry->repeated = true;
@@ -163,14 +173,14 @@ static void fail_prepare(struct pg_session *session, const struct pg_unit *unit)
 		pg_entry_fail_result(
 			entry, error, pg_result_error(pg_result_sqlstate(error)));
 	}
-	pg_statements_drop(&session->statements, unit->prepared);
+	drop_prepared(session, unit->prepared);
 }
 
 static void finish_prepare(struct pg_session *session, const struct pg_unit *unit)
 {
-	struct pg_parameters *parameters = &unit->prepared->parameters;
+	struct pg_parameters *parameters;
 
-	if (!unit->description)
+	if (!unit->description || !unit->prepared)
 		return;
 	if (pg_result_is_error(unit->description)) {
 		fail_prepare(session, unit);
@@ -178,6 +188,7 @@ static void finish_prepare(struct pg_session *session, const struct pg_unit *uni
 	}
 	if (!unit->describes)
 		return; /* the answer to a Parse alone would say: no parameters */
+	parameters = &unit->prepared->parameters;
 	free(parameters->types);
 	pg_parameters_read(parameters, unit->description);
 }
@@ -333,12 +344,16 @@ static bool take_results(struct pg_session *session)
 		session->received = 0;
 		nulls = result ? 0 : nulls + 1;
 		if (nulls > 2) {
-			pg_session_lose(session, ERR_PG_LOST,
-				"the server's answers are out of step");
+			pg_session_lose(session, ERR_PG_LOST, OUT_OF_STEP);
 			return false;
 		}
 		if (!take_result(session, result))
 			return false;
+	}
+	/* libpq has closed the socket, whose number the next one to be opened will get. */
+	if (PQstatus(pq) == CONNECTION_BAD) {
+		pg_session_lose(session, ERR_PG_LOST, OUT_OF_STEP);
+		return false;
 	}
 	return true;
 }

@@ -25,11 +25,6 @@ static PGconn *handle(const struct pg_session *session)
 	return pg_connection_handle(session->connection);
 }
 
-static bool is_named(const struct pg_entry *entry)
-{
-	return entry->session->settings->prepare && !entry->query->statement->unnamed;
-}
-
 static struct pg_unit *unit_new(struct pg_session *session, enum pg_unit_kind kind)
 {
 	struct pg_unit *unit = mem_zalloc(1, sizeof(*unit));
@@ -109,7 +104,7 @@ static bool prepare(struct pg_session *session, const struct pg_statement *state
 		&session->statements, statement->sql, statement->hash);
 	struct pg_unit *unit;
 
-	if (prepared && (!statement->described || prepared->parameters.types))
+	if (prepared && (!statement->described || prepared->described))
 		return true;
 	if (!prepared) {
 		prepared = pg_statements_add(
@@ -121,6 +116,7 @@ static bool prepare(struct pg_session *session, const struct pg_statement *state
 	unit = unit_new(session, PG_UNIT_PREPARE);
 	unit->prepared = prepared;
 	unit->describes = statement->described;
+	prepared->described = statement->described;
 	return (!statement->described ||
 		       PQsendDescribePrepared(handle(session), prepared->name)) &&
 	       PQpipelineSync(handle(session)) && deallocate(session);
@@ -129,7 +125,10 @@ static bool prepare(struct pg_session *session, const struct pg_statement *state
 /* Parse and Describe without a sync, which a pooler might take for the end. */
 static bool describe_unnamed(struct pg_session *session, struct pg_entry *entry)
 {
-	unit_add(unit_new(session, PG_UNIT_PARSE), entry);
+	struct pg_unit *unit = unit_new(session, PG_UNIT_PARSE);
+
+	unit->unbound = true;
+	unit_add(unit, entry);
 	return PQsendPrepare(
 		       handle(session), "", entry->query->statement->sql.at, 0, NULL) &&
 	       PQsendDescribePrepared(handle(session), "") &&
@@ -142,7 +141,7 @@ static bool prepare_all(struct pg_session *session)
 	list_for_each (&session->taken, link) {
 		struct pg_entry *entry = pg_entry_of(link);
 
-		if (is_named(entry)) {
+		if (pg_entry_is_named(entry)) {
 			if (!prepare(session, entry->query->statement))
 				return false;
 		} else if (entry->query->values) {
@@ -175,7 +174,7 @@ static bool send_entry(
 	const char *const *texts;
 	struct errbuf reason;
 
-	if (is_named(entry))
+	if (pg_entry_is_named(entry))
 		prepared = pg_statements_find(
 			&session->statements, statement->sql, statement->hash);
 	texts = bind_texts(entry, prepared ? &prepared->parameters : NULL, &reason);
@@ -220,6 +219,7 @@ bool pg_session_bind_described(struct pg_session *session, struct pg_unit *unit)
 		free(parameters.types);
 	}
 	if (texts) {
+		unit->unbound = false;
 		sent = send_bound(session, entry, "", texts);
 	} else if (!entry->result) {
 		list_remove(&unit->entries, &entry->link);

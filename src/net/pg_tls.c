@@ -11,20 +11,16 @@
 #include "net/pg_tls.h"
 
 #include <errno.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "loop/tls.h"
 #include "net/pg_option.h"
 
 #define NOWHERE "/dev/null/none"
-
-/* Where systems keep the CAs that they trust, after what OpenSSL says. */
-static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
-	"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
 
 static const struct {
 	const char *keyword, *value; /* when the url does not say */
@@ -55,22 +51,6 @@ bool pg_tls_has(const char *keyword)
 void pg_tls_never_ask(void)
 {
 	PQsetSSLKeyPassHook_OpenSSL(PQdefaultSSLKeyPassHook_OpenSSL);
-}
-
-static const char *system_bundle(void)
-{
-	const char *const first[] = { getenv(X509_get_default_cert_file_env()),
-		X509_get_default_cert_file() };
-
-	for (size_t i = 0; i < array_len(first); i++) {
-		if (first[i] && access(first[i], R_OK) == 0)
-			return first[i];
-	}
-	for (size_t i = 0; i < array_len(bundles); i++) {
-		if (access(bundles[i], R_OK) == 0)
-			return bundles[i];
-	}
-	return NULL;
 }
 
 /* ---- files ---- */
@@ -162,7 +142,7 @@ static const char *fallback(const PQconninfoOption *options, size_t index)
 
 	if (strcmp(keyword, "sslrootcert") == 0 &&
 		verifies(pg_option_value(options, "sslmode")))
-		return system_bundle();
+		return tls_system_bundle();
 	if (strcmp(keyword, "sslcrl") == 0 && pg_option_value(options, "sslcrldir"))
 		return "";
 	return tls_options[index].value;

@@ -1,13 +1,15 @@
 """Servers that refuse, hang, break off or talk nonsense: each fault has its code, and ends."""
 
+import contextlib
 import time
 
 import pytest
 
 import fault_list
 import faults
-from actions import ANY, EVENT, insert_into, set_key
-from servers import wait_until
+from actions import ANY, EVENT, insert_into, pg_account, set_key
+from harness import Wire, log_action, request_bytes
+from servers import Proxy, wait_until
 
 SERVICES = {"POSTGRESQL": faults.Postgresql, "REDIS": faults.Redis}
 
@@ -78,6 +80,49 @@ def test_words_that_nobody_asked_for(bench):
     bench.check_books()
 
 
+@pytest.mark.parametrize("words", [b"C\xff\xff\xff\xff", b"\x00\xff\xff\xff\xffno protocol"])
+def test_a_socket_that_libpq_closes(project, start, postgres, words):
+    """Words without sense on an idle connection; the next clients get its socket's number."""
+    proxy = Proxy(postgres.port)
+    postgres.run("CREATE TABLE t (id text)", database="test")
+    pg_account(project, postgres, proxy.port)
+    project.event(EVENT, [insert_into(ident="task")], ANY)
+    project.event("other.event", [log_action()], ANY)
+    daemon = start(project)
+    assert daemon.post(EVENT, {"id": "1"}).response("task")["status"] is True
+    proxy.inject(words)
+    time.sleep(0.2)
+    with contextlib.ExitStack() as stack:
+        for wire in [stack.enter_context(Wire(daemon.port)) for _ in range(3)]:
+            wire.send(request_bytes(daemon, "other.event", b'{"id": "2"}'))
+            assert wire.reply(5).status == 201
+    assert daemon.post(EVENT, {"id": "3"}).response("task")["status"] is True
+    proxy.close()
+
+
+@pytest.mark.parametrize("prepare", [True, False])
+def test_a_backend_that_ends_at_a_parse(project, start, postgres, prepare):
+    """Nothing was executed yet: the statement goes out again on another connection."""
+    postgres.run("CREATE TABLE t (id text, value jsonb)", database="test")
+    pg_account(project, postgres, prepare=prepare, pool={"timeout": "20s"})
+    project.event(EVENT, [insert_into(payload={"id": "{id}", "value": "{value}"}, ident="task")],
+                  ANY)
+    daemon = start(project)
+    waits = "pid FROM pg_stat_activity WHERE query LIKE 'INSERT%' AND wait_event_type = 'Lock'"
+    lock = postgres.connect("test")
+    lock.autocommit = False
+    lock.cursor().execute("LOCK TABLE t")
+    with Wire(daemon.port) as wire:
+        wire.send(request_bytes(daemon, EVENT, b'{"id": "1", "value": [1]}'))
+        wait_until(lambda: postgres.run(f"SELECT {waits}"), 10, "the Parse")
+        postgres.run(f"SELECT pg_terminate_backend(pid) FROM (SELECT {waits}) AS one")
+        time.sleep(0.2)
+        lock.close()
+        answer = wire.reply(20).response("task")
+        assert answer["responseCode"] == 201, answer
+    assert postgres.run("SELECT id FROM t", database="test") == [("1",)]
+
+
 def test_bad_credentials_show_early(project, start, postgres, redis_):
     """One connection is opened after the start, so that the log says what is wrong."""
     project.account("pg", "POSTGRESQL", test={"url": postgres.url("test").replace(
@@ -92,14 +137,15 @@ def test_bad_credentials_show_early(project, start, postgres, redis_):
 
 
 def test_too_many_connections(project, start, postgres):
-    postgres.run("CREATE TABLE t (id text); DROP ROLE IF EXISTS few; CREATE ROLE few LOGIN "
-                 "PASSWORD 'few' CONNECTION LIMIT 0; GRANT ALL ON t TO few", database="test")
+    postgres.run("CREATE TABLE t (id text); DROP ROLE IF EXISTS scarce; CREATE ROLE scarce LOGIN "
+                 "PASSWORD 'scarce' CONNECTION LIMIT 0; GRANT ALL ON t TO scarce",
+                 database="test")
     project.account("pg", "POSTGRESQL", test={"url": postgres.url("test").replace(
-        "volley:secret", "few:few")}, live={"url": postgres.url("live")})
+        "volley:secret", "scarce:scarce")}, live={"url": postgres.url("live")})
     project.event(EVENT, [insert_into(ident="task")], ANY)
     daemon = start(project)
     answer = daemon.post(EVENT, {"id": "a"}).response("task")
     assert (answer["responseCode"], answer["responseDetail"]) == (503, "53300"), answer
-    postgres.run("ALTER ROLE few CONNECTION LIMIT 5")
+    postgres.run("ALTER ROLE scarce CONNECTION LIMIT 5")
     wait_until(lambda: daemon.post(EVENT, {"id": "b"}).response("task")["status"] is True, 20,
                "recovery")

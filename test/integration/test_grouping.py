@@ -186,3 +186,16 @@ def test_unnamed_statements_share_too(grouped, postgres):
     daemon = grouped(many(6), prepare=False)
     assert codes(daemon.post(EVENT, {"id": "a"})) == [201] * 6
     assert [len(rows) for rows in transactions(postgres, "a")] == [6]
+
+
+def test_a_group_whose_described_statement_is_refused(project, start, postgres):
+    postgres.run(TABLE, database="test")
+    pg_account(project, postgres, pool={"connections": 1})
+    rows = [insert_into(payload={"id": "{id}%d" % n, "missing": "{value}"}, ident=f"row{n}")
+            for n in range(4)]
+    project.event(EVENT, rows, {"id": "String!", "value": "Any"})
+    daemon = start(project)
+    for _ in range(2):
+        assert codes(daemon.post(EVENT, {"id": "a", "value": [1]})) == [400] * 4
+    postgres.run("ALTER TABLE t ADD missing jsonb", database="test")
+    assert codes(daemon.post(EVENT, {"id": "a", "value": [1]})) == [201] * 4

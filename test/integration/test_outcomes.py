@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -187,6 +188,7 @@ def fills_the_queue(stage):
     with stage.locked(), stage.sent("single", LOCKING):
         stage.backend(WAITING)
         with stage.sent("single", "SELECT 1"):
+            time.sleep(0.2)  # it has to be in the queue before those that find it full
             answer = {}
 
             def is_full():

@@ -204,6 +204,8 @@ static void a_message_is_told_once(void **state)
 	assert_string_equal(sqlstate, "28P01");
 	pg_message_clean("b\nab\nab\nb\n", &line, sqlstate);
 	assert_string_equal(line.text, "b; ab; b");
+	pg_message_clean("cab\nab\n", &line, sqlstate);
+	assert_string_equal(line.text, "cab; ab");
 	pg_message_clean("", &line, sqlstate);
 	assert_string_equal(line.text, "");
 }
