@@ -5,7 +5,8 @@
  * parameter (= ANY), of whatever length, so that the prepared statement stays the same; a list
  * that is written out has a parameter for each item, whose type the server takes from the column.
  *
- * Refused: leaving out a term whose value is absent. The statement would reach more rows.
+ * Refused: leaving out a term whose value is absent, and empty text in its place (LIKE
+ * "{path?}%"). The statement would reach more rows.
  */
 #include "service/sql_condition.h"
 
@@ -50,6 +51,8 @@ struct sql_term {
 	bool array;               /* LISTS: the one value is a list */
 	struct sql_value *values; /* else one each */
 	size_t count;
+	const struct template **optional; /* each {path?} in it, wherever it stands */
+	size_t optionals;
 };
 
 static const struct field term_fields[] = {
@@ -204,6 +207,44 @@ static bool compile_values(const struct sql_compiler *c, const struct node *map,
 	return add_value(c, node, term);
 }
 
+static void note_optional(const struct sql_compiler *c, const struct template *wildcard,
+	struct sql_term *term)
+{
+	size_t size = term->optionals * sizeof(wildcard);
+
+	term->optional = term->optional ? arena_grow(c->arena, term->optional, size,
+						  size + sizeof(wildcard))
+					: arena_alloc(c->arena, sizeof(wildcard));
+	term->optional[term->optionals++] = wildcard;
+}
+
+/* A part of text or a member of an object would silently be left out. Mistakes in the node
+ * are told where it is compiled to be used. */
+static void find_optionals(
+	const struct sql_compiler *c, const struct node *node, struct sql_term *term)
+{
+	const struct template *const *parts;
+	size_t count;
+
+	if (!node)
+		return;
+	if (node->kind == NODE_MAP || node->kind == NODE_LIST) {
+		for (size_t i = 0; i < node->count; i++)
+			find_optionals(c,
+				node->kind == NODE_MAP ? node->entries[i].value
+						       : node->items[i],
+				term);
+		return;
+	}
+	count = template_parts(
+		template_compile(node, FIELD, c->scope, c->arena, diag_new(c->arena)),
+		&parts);
+	for (size_t i = 0; i < count; i++) {
+		if (template_is_optional(parts[i]))
+			note_optional(c, parts[i], term);
+	}
+}
+
 static bool compile_term(
 	const struct sql_compiler *c, const struct node *map, struct sql_term *term)
 {
@@ -217,6 +258,8 @@ static bool compile_term(
 	term->op = find_operator(c, node_get(map, "operator"));
 	if (!term->op)
 		return false;
+	find_optionals(c, node_get(map, "field"), term);
+	find_optionals(c, node_get(map, "value"), term);
 	return compile_values(c, map, node_get(map, "value"), term) && good;
 }
 
@@ -321,26 +364,15 @@ static bool holds_null(const struct value *value, bool written_out)
 	return found;
 }
 
-/* In mixed text an absent {path?} would be empty, and '%{name?}%' reach every row. */
-static bool check_parts(const struct sql_value *source, const struct sql_run *run)
+/* Whether there is a value in it, however deep: [[]] is an empty array to PostgreSQL. */
+static bool holds_value(const struct value *value)
 {
-	const struct template *const *parts;
-	size_t count = source->scalar ? template_parts(source->scalar, &parts) : 0;
+	bool found = value->type != VALUE_ARRAY;
 
-	for (size_t i = 0; count > 1 && i < count; i++) {
-		struct sql_value part = { .field = source->field, .scalar = parts[i] };
-		bool left_out;
-		const struct value *value;
-
-		if (!template_is_optional(parts[i]))
-			continue;
-		value = sql_value_render(&part, run, &left_out);
-		if (!value)
-			return false;
-		if (value->type == VALUE_NULL)
-			return fail_value(&part, "no value", run);
-	}
-	return true;
+	if (value->type == VALUE_ARRAY)
+		for (size_t i = 0; i < value->array.count; i++)
+			found = found || holds_value(&value->array.items[i]);
+	return found;
 }
 
 static bool check_list(
@@ -348,7 +380,7 @@ static bool check_list(
 {
 	if (value->type != VALUE_ARRAY)
 		return fail_value(&term->values[0], "no list", run);
-	if (value->array.count == 0 && !term->op->nothing)
+	if (!term->op->nothing && !holds_value(value))
 		return fail_value(&term->values[0],
 			"an empty list, and NOT IN would reach every row", run);
 	return true;
@@ -360,8 +392,6 @@ static bool bind_value(const struct sql_term *term, const struct sql_value *sour
 	const struct value *value;
 	bool left_out;
 
-	if (!check_parts(source, run))
-		return false;
 	value = sql_value_render(source, run, &left_out);
 	if (!value)
 		return false;
@@ -374,6 +404,23 @@ static bool bind_value(const struct sql_term *term, const struct sql_value *sour
 	return sql_parameters_add(parameters, source, value, run);
 }
 
+static bool check_optionals(const struct sql_term *term, const struct sql_run *run)
+{
+	for (size_t i = 0; i < term->optionals; i++) {
+		bool absent;
+
+		if (!template_value(term->optional[i], run->values, run->arena, &absent,
+			    run->errbuf))
+			return false;
+		if (!absent)
+			continue;
+		errbuf_set(run->errbuf, "wildcard %.*s in %s: no value",
+			TEXT_ARG(template_written(term->optional[i])), FIELD);
+		return false;
+	}
+	return true;
+}
+
 static bool bind_term(const struct sql_term *term, const struct sql_run *run,
 	struct sql_parameters *parameters)
 {
@@ -383,6 +430,8 @@ static bool bind_term(const struct sql_term *term, const struct sql_run *run,
 			term->op->name);
 		return false;
 	}
+	if (!check_optionals(term, run))
+		return false;
 	for (size_t i = 0; i < term->count; i++) {
 		if (!bind_value(term, &term->values[i], run, parameters))
 			return false;
