@@ -38,6 +38,7 @@ struct pg_query {
 	int code;        /* responseCode of a success */
 	bool group;      /* may stand in one transaction with others */
 	bool rows;       /* gives rows: read row by row */
+	bool last;       /* may leave its session changed: the connection ends with it */
 };
 
 struct pg_client_settings {

@@ -58,6 +58,7 @@ struct pg_unit {
 	struct pg_prepared *prepared; /* of PG_UNIT_PREPARE; NULL: its Parse was refused */
 	bool describes;               /* PG_UNIT_PREPARE has a Describe */
 	bool unbound;                 /* of the entry only Parse and Describe were sent */
+	bool last;                    /* the connection ends with it: see pg_query */
 	PGresult *description; /* what Describe gave, or an error of the whole unit */
 };
 

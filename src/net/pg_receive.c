@@ -197,6 +197,7 @@ static void finish_prepare(struct pg_session *session, const struct pg_unit *uni
 static bool finish_unit(struct pg_session *session, struct pg_unit *unit)
 {
 	PGconn *pq = pg_connection_handle(session->connection);
+	bool last = unit->last;
 
 	/* With more units on their way libpq only says that it is active. */
 	if (session->units.count == 1 && PQtransactionStatus(pq) != PQTRANS_IDLE) {
@@ -209,6 +210,11 @@ static bool finish_unit(struct pg_session *session, struct pg_unit *unit)
 	else if (unit->kind == PG_UNIT_PREPARE)
 		finish_prepare(session, unit);
 	pg_unit_free(session, unit);
+	if (last && list_empty(&session->taken) && list_empty(&session->units)) {
+		/* What it set, locked or created for its session is nobody else's. */
+		pg_session_lose(session, ERR_PG_LOST, "its session was changed");
+		return false;
+	}
 	pg_session_by_row(session);
 	pg_session_rest(session);
 	return true;

@@ -42,6 +42,7 @@ static void unit_add(struct pg_unit *unit, struct pg_entry *entry)
 	list_remove(&entry->session->taken, &entry->link);
 	list_append(&unit->entries, &entry->link);
 	entry->unit = unit;
+	unit->last |= entry->query->last;
 	if (!unit->current)
 		unit->current = &entry->link;
 }

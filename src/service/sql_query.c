@@ -33,6 +33,7 @@ const struct field sql_query_fields[] = {
 struct query {
 	struct pg_statement statement;
 	bool commits; /* what it calls may end the transaction */
+	bool changes; /* it may leave its session changed */
 	struct sql_value *parameters;
 	size_t count;
 };
@@ -423,6 +424,22 @@ static void refuse_parameter(const struct compiler *c, const struct sql_word *wo
 	diag_hint(c->diag, "write a wildcard where the value goes: {path}");
 }
 
+/* Whether the word is a sign that settings, locks or tables of the session stay behind. What
+ * a function does that the statement calls cannot be seen. */
+static bool changes_session(const struct compiler *c, const struct sql_word *word)
+{
+	static const char *const calls[] = { "set_config", "pg_advisory_lock",
+		"pg_advisory_lock_shared", "pg_try_advisory_lock",
+		"pg_try_advisory_lock_shared" };
+	static const char *const temporary[] = { "TEMP", "TEMPORARY" };
+	static const char *const before[] = { "CREATE", "REPLACE", "INTO", "LOCAL",
+		"GLOBAL" };
+
+	return is_one_of(c, word, calls, array_len(calls)) ||
+	       (is_one_of(c, word, temporary, array_len(temporary)) &&
+		       is_one_of(c, &c->last, before, array_len(before)));
+}
+
 /* False: there is no point in reading on. */
 static bool take(struct compiler *c, struct sql_word *word)
 {
@@ -434,6 +451,7 @@ static bool take(struct compiler *c, struct sql_word *word)
 	}
 	if (!silent && !check_order(c, word))
 		return false;
+	c->query->changes |= changes_session(c, word);
 	if (word->kind == SQL_WILDCARD) {
 		take_bare(c, word);
 	} else if (word->kind != SQL_LITERAL || !take_whole_literal(c, word)) {
@@ -545,6 +563,7 @@ bool sql_query_render(const void *plan, struct sql_run *run, struct pg_query *ou
 	if (!bind_all(query, run, &parameters))
 		return false;
 	out->rows = true;
+	out->last = query->commits || query->changes;
 	out->group = false;
 	out->code = 200;
 	return sql_parameters_query(&parameters, &query->statement, run, out);
