@@ -165,7 +165,8 @@ check-docs: $(TOOLS)
 check-archive:
 	@test/archive
 
-PYTEST_ARGS ?= -n 2
+# Tests mostly wait: three at a time keep two cores busy.
+PYTEST_ARGS ?= -n 3
 check-integration: all
 	@$(TEST_ENV) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider $(PYTEST_ARGS) test/integration
 

@@ -82,7 +82,8 @@ class Stage:
     def write_postgresql(self):
         """Each event inserts {id} into act; mixed text, so that an absent one is no NULL."""
         pools = {"single": {"connections": 1, "queue": 1}, "short": {"timeout": "400ms"},
-                 "many": {"connections": 4}, "slow-hole": {"connectTimeout": "400ms"}}
+                 "many": {"connections": 4}, "slow-hole": {"connectTimeout": "400ms"},
+                 "hole": {"connectTimeout": "10m"}}  # the action's own timeout comes first
         urls = {"wrong": self.url().replace("secret", "wrong"), "guest": self.url("guest"),
                 "few": self.url("few"), "nologin": self.url("nologin"),
                 "repeatable": self.url("repeatable"), "nowhere": self.url(database="nowhere"),
@@ -113,7 +114,8 @@ class Stage:
             action = set_key("task", ident, key="{id}", value="v")
             if ident in ("silent", "redis-hole"):
                 action["timeout"] = "400ms"
-            self.write(ident, "REDIS", {"url": url}, action)
+            pool = {"connectTimeout": "10m"} if ident == "redis-hole" else {}
+            self.write(ident, "REDIS", {"url": url, "pool": pool}, action)
         self.project.event("push.event", [
             set_key("task", "redis", key="{id}", value="v") | {"action": "RPUSH"}], MODEL)
 
