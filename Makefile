@@ -165,8 +165,7 @@ check-docs: $(TOOLS)
 check-archive:
 	@test/archive
 
-# Tests mostly wait: three at a time keep two cores busy.
-PYTEST_ARGS ?= -n 3
+PYTEST_ARGS ?= -n 2
 check-integration: all
 	@$(TEST_ENV) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider $(PYTEST_ARGS) test/integration
 
