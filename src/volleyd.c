@@ -73,6 +73,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	const struct snapshot *snapshot = deployment_snapshot(
 		engine_deployment(daemon->engine));
 
+	loop_woke(daemon->loop);
 	if (daemon->draining) {
 		loop_stop(daemon->loop);
 		return;

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/list.h"
 
 struct loop;
@@ -32,6 +33,12 @@ void loop_run(struct loop *loop);
 
 /* Ends loop_run() after this pass. */
 void loop_stop(struct loop *loop);
+
+/*
+ * The wait for events is over. libevent has no hook for that, so every function that it calls
+ * back says it first thing; only the first one of a pass counts.
+ */
+void loop_woke(struct loop *loop);
 
 /* Monotonic nanoseconds, read once after each wait (when first asked for); clock_now()
  * where microseconds matter. */
@@ -104,10 +111,10 @@ void loop_set_resolver(struct loop *loop, struct loop_part *resolver);
 
 /* The pass's own figures since the start. */
 struct loop_stats {
-	uint64_t passes;
-	uint64_t cpu_ns;     /* the thread's CPU time within passes, waits left out */
-	uint64_t cpu_max_ns; /* of one pass */
-	uint64_t slow;       /* passes over 50 ms of wall time */
+	struct histogram
+		cpu; /* the thread's CPU time of each pass; its count is that of passes */
+	uint64_t waits; /* passes in which the thread waited elsewhere than for events */
+	uint64_t slow;  /* passes over 50 ms of wall time */
 };
 const struct loop_stats *loop_stats(const struct loop *loop);
 

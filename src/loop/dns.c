@@ -286,6 +286,7 @@ static void on_answer(int error, struct evutil_addrinfo *answer, void *arg)
 {
 	struct dns_entry *entry = arg;
 
+	loop_woke(entry->dns->loop);
 	entry->asking = entry->late = false;
 	entry->dns->asking--;
 	loop_timer_stop(&entry->timer);

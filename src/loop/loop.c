@@ -3,15 +3,17 @@
  *
  * libevent waits and calls back what is ready; the queues of the other points are circular
  * lists of embedded items. libevent has no hook between its wait and the callbacks, so the
- * pass's clock is read by the first who asks for it; streams, timers and listeners ask
- * first thing. Its precise timers were refused: they cost a system call in each pass, and a
- * deadline may be some milliseconds off.
+ * first callback tells that the wait is over. From then to the end of the pass the kernel
+ * must not count another voluntary context switch: that would be a call that blocks. Its
+ * precise timers were refused: they cost a system call in each pass, and a deadline may be
+ * some milliseconds off.
  */
 #include "loop/loop.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -44,6 +46,7 @@ struct loop {
 	uint64_t now;     /* 0: not read yet in this pass */
 	uint64_t wall_ms; /* 0: not read yet in this pass */
 	uint64_t cpu;     /* the thread's CPU time when the last pass ended */
+	long switches; /* the thread's voluntary ones when the wait of this pass was over */
 	bool stopping;
 	struct loop_stats stats;
 	struct duration durations[DURATION_SLOTS];
@@ -155,10 +158,25 @@ void loop_dispose(void *object, size_t size)
 
 /* ---- clock ---- */
 
+/* Each wait of the thread is one; a preemption is none. */
+static long voluntary_switches(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
+}
+
+void loop_woke(struct loop *loop)
+{
+	if (loop->now)
+		return;
+	loop->now = clock_now();
+	loop->switches = voluntary_switches();
+}
+
 uint64_t loop_now(const struct loop *loop)
 {
-	if (!loop->now)
-		((struct loop *)loop)->now = clock_now();
+	loop_woke((struct loop *)loop);
 	return loop->now;
 }
 
@@ -180,30 +198,30 @@ static uint64_t thread_cpu(void)
 
 /* ---- the pass ---- */
 
-static void log_slow_pass(uint64_t wall, uint64_t cpu)
+static void log_slow_pass(uint64_t wall, uint64_t cpu, long waits)
 {
 	log_begin(LOG_WARN, TEXT("slow pass of the loop"));
 	log_number("wall_ms", (int64_t)(wall / NS_PER_MS));
 	log_number("cpu_ms", (int64_t)(cpu / NS_PER_MS));
+	log_number("waits", waits);
 	log_end();
 }
 
 /* A thread that waits uses no CPU time, so passes may be measured from end to end. */
 static void count_pass(struct loop *loop)
 {
-	uint64_t cpu_now = thread_cpu();
-	uint64_t cpu = cpu_now - loop->cpu;
-	uint64_t wall = loop->now ? clock_now() - loop->now : 0;
 	struct loop_stats *stats = &loop->stats;
+	uint64_t cpu_now = thread_cpu();
+	uint64_t cpu = cpu_now - loop->cpu, wall = clock_now() - loop->now;
+	long waits = voluntary_switches() - loop->switches;
 
 	loop->cpu = cpu_now;
-	stats->passes++;
-	stats->cpu_ns += cpu;
-	if (cpu > stats->cpu_max_ns)
-		stats->cpu_max_ns = cpu;
+	histogram_add(&stats->cpu, cpu);
+	if (waits > 0)
+		stats->waits++;
 	if (wall > SLOW_PASS_NS || cpu > SLOW_PASS_NS) {
 		stats->slow++;
-		log_slow_pass(wall > cpu ? wall : cpu, cpu);
+		log_slow_pass(wall > cpu ? wall : cpu, cpu, waits);
 	}
 }
 
@@ -221,12 +239,13 @@ static void run_pass(struct loop *loop)
 		flags |= EVLOOP_NONBLOCK;
 	loop->now = loop->wall_ms = 0;
 	event_base_loop(loop->base, flags);
+	loop_woke(loop);
 	run_all(&loop->deliver);
 	run_once(&loop->flush);
 	run_once(&loop->upkeep);
 	run_all(&loop->reap);
-	count_pass(loop);
 	log_flush();
+	count_pass(loop);
 }
 
 void loop_run(struct loop *loop)
@@ -281,6 +300,7 @@ struct loop *loop_new(void)
 	loop = mem_zalloc(1, sizeof(*loop));
 	loop->base = base;
 	loop->lag_us = coarse_lag_us();
+	histogram_init(&loop->stats.cpu, &histogram_cpu);
 	queue_init(&loop->deliver);
 	queue_init(&loop->flush);
 	queue_init(&loop->upkeep);
@@ -366,7 +386,7 @@ static void timer_fired(evutil_socket_t fd, short what, void *arg)
 	struct loop_timer *timer = arg;
 	uint64_t now = clock_now();
 
-	loop_now(timer->loop);
+	loop_woke(timer->loop);
 	if (now < timer->due)
 		timer_add(timer, timer->due - now);
 	else

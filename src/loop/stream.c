@@ -116,7 +116,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	struct stream *stream = arg;
 	int error = EVUTIL_SOCKET_ERROR();
 
-	loop_now(stream->loop);
+	loop_woke(stream->loop);
 	if (what & BEV_EVENT_CONNECTED) {
 		open_now(stream);
 	} else if (what & BEV_EVENT_ERROR && stream->ssl) {
@@ -143,7 +143,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct stream *stream = arg;
 
-	loop_now(stream->loop);
+	loop_woke(stream->loop);
 	/* A deferred call may come after reading was switched off: see below. */
 	if (stream->reading || stream->at_eof)
 		stream->events->readable(stream->owner);
@@ -188,7 +188,7 @@ static void on_written(struct bufferevent *bev, void *arg)
 {
 	struct stream *stream = arg;
 
-	loop_now(stream->loop);
+	loop_woke(stream->loop);
 	if (stream->state != STREAM_OPEN || stream_pending(stream) > 0)
 		return;
 	if (!stream->ssl)
@@ -419,7 +419,7 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	loop_now(stream->loop);
+	loop_woke(stream->loop);
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	event_free(stream->connecting);

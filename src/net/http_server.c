@@ -150,7 +150,7 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 	struct http_listener *listener = arg;
 	struct http_server *server = listener->server;
 
-	loop_now(server->loop);
+	loop_woke(server->loop);
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		int fd;
 

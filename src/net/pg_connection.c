@@ -183,8 +183,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct errbuf reason;
 	char sqlstate[6];
 
-	(void)fd;
-	(void)what;
+	loop_woke(connection->loop);
 	if (PQconsumeInput(connection->pq)) {
 		connection->events->readable(connection->owner);
 		return;
@@ -199,8 +198,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct errbuf reason;
 	char sqlstate[6];
 
-	(void)fd;
-	(void)what;
+	loop_woke(connection->loop);
 	if (pg_connection_flush(connection))
 		return;
 	pg_message_clean(PQerrorMessage(connection->pq), &reason, sqlstate);
@@ -270,8 +268,7 @@ static void on_login(evutil_socket_t fd, short what, void *arg)
 {
 	struct pg_connection *connection = arg;
 
-	(void)fd;
-	(void)what;
+	loop_woke(connection->loop);
 	switch (PQconnectPoll(connection->pq)) {
 	case PGRES_POLLING_READING:
 		wait_for(connection, EV_READ);

@@ -100,7 +100,7 @@ static void late_items_do_not_wait(void **state)
 	loop_flush(loop, &f.item);
 	loop_run(loop);
 	assert_string_equal(trace, "fgu.");
-	assert_int_equal(loop_stats(loop)->passes, 3);
+	assert_int_equal(loop_stats(loop)->cpu.count, 3);
 	loop_free(loop);
 }
 
@@ -206,11 +206,33 @@ static void passes_are_counted(void **state)
 	alarm_init(loop, &alarm, '.');
 	loop_timer_start(&alarm.timer, 20 * NS_PER_MS);
 	loop_run(loop);
-	assert_true(loop_stats(loop)->passes > 0);
-	assert_true(loop_stats(loop)->cpu_ns >= loop_stats(loop)->cpu_max_ns);
-	assert_true(loop_stats(loop)->cpu_ns < 20 * NS_PER_MS);
+	assert_true(loop_stats(loop)->cpu.count > 0);
+	assert_int_equal(loop_stats(loop)->waits, 0);
+	assert_true(loop_stats(loop)->cpu.sum >= loop_stats(loop)->cpu.max);
+	assert_true(loop_stats(loop)->cpu.sum < 20 * NS_PER_MS);
 	assert_true(loop_now(loop) <= clock_now());
 	assert_in_range(loop_wall_ms(loop), wall, wall + 10000);
+	loop_free(loop);
+}
+
+static void sleep_and_stop(struct loop_timer *timer)
+{
+	usleep(60000);
+	loop_stop(timer->loop);
+}
+
+/* Whatever the machine does meanwhile: a sleeping thread waits, and uses no CPU time. */
+static void a_call_that_blocks_is_seen(void **state)
+{
+	struct loop *loop = loop_new();
+	struct loop_timer timer;
+
+	loop_timer_init(loop, &timer, sleep_and_stop);
+	loop_timer_start(&timer, NS_PER_MS);
+	loop_run(loop);
+	assert_int_equal(loop_stats(loop)->waits, 1);
+	assert_int_equal(loop_stats(loop)->slow, 1);
+	assert_true(loop_stats(loop)->cpu.max < 50 * NS_PER_MS);
 	loop_free(loop);
 }
 
@@ -458,6 +480,7 @@ int main(void)
 		cmocka_unit_test(timers_ring_in_time),
 		cmocka_unit_test(many_durations_work),
 		cmocka_unit_test(passes_are_counted),
+		cmocka_unit_test(a_call_that_blocks_is_seen),
 		cmocka_unit_test(writes_of_a_pass_leave_together),
 		cmocka_unit_test(large_writes_leave_in_the_end),
 		cmocka_unit_test(after_its_end_a_peer_can_still_be_answered),
