@@ -4,7 +4,7 @@
 #   make demo        everything from packages to a running volleyd with one event sent
 #   make check       packages, build, every test (the integration tests' summary comes last)
 #   make lint        format, cppcheck, clang-tidy, mandoc, layers
-#   make reference   write the connectors' fields into volley-project(5)
+#   make reference   write the generated parts of volley-project(5) and volley.yaml(5)
 #   make bench       measure volleyd, its peers and nginx
 #   make install     under $(prefix), with DESTDIR; then also: make uninstall
 #   make dist        volley-VERSION.tar.gz with configure inside
