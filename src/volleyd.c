@@ -237,6 +237,10 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
+	/* Before the listeners: who can reach us may end us at once, with 0. */
+	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
+	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
+	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	if (dns_prepare(daemon->loop, &errbuf))
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
@@ -244,9 +248,6 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
-	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
-	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
-	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	watchdog_start(&daemon->watchdog, daemon->loop);
 	systemd_ready("serving");

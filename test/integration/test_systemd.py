@@ -12,7 +12,7 @@ import time
 import pytest
 
 from actions import MODEL, insert, sleeping, slow_table, two_accounts
-from harness import BUILD, TOP, Wire, log_action, request_bytes
+from harness import BUILD, TOP, Volleyd, Wire, log_action, request_bytes
 from servers import wait_until
 
 EVENT = "customer.new"
@@ -184,6 +184,16 @@ def test_the_first_signal_drains(project, start, postgres, redis_, number):
         assert reply.status == 201 and reply.response("row")["status"] is True
     assert daemon.process.wait(30) == 0
     assert f"signal={signal.Signals(number).name}" in daemon.log()
+
+
+def test_a_signal_right_after_the_listener_opened(project):
+    """Whoever can connect can also end the daemon in order. The gap is short, hence many times."""
+    project.event(EVENT, [log_action()])
+    for _ in range(40):
+        daemon = Volleyd(project, ready=False)
+        while not daemon.is_up():
+            pass
+        daemon.stop()
 
 
 @pytest.mark.parametrize("first, second", [(signal.SIGTERM, signal.SIGTERM),
