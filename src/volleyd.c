@@ -13,12 +13,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/systemd.h"
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
 #include "front/event_api.h"
 #include "loop/dns.h"
 #include "loop/loop.h"
 #include "loop/tls.h"
+#include "loop/watchdog.h"
 #include "value/json.h"
 
 /* Exit codes. */
@@ -38,6 +40,7 @@ struct daemon {
 	bool draining;
 	uint64_t drain_until; /* monotonic ns */
 	struct loop_timer drain_timer;
+	struct watchdog watchdog;
 };
 
 static void usage(FILE *out)
@@ -75,6 +78,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 
 	loop_woke(daemon->loop);
 	if (daemon->draining) {
+		log_line(LOG_WARN, "a second signal: what still runs is cut off", NULL);
 		loop_stop(daemon->loop);
 		return;
 	}
@@ -82,6 +86,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	daemon->drain_until = loop_now(daemon->loop) + snapshot->settings->shutdown_timeout;
 	log_line(LOG_INFO, "draining", "signal",
 		signal_number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
+	systemd_stopping(snapshot->settings->shutdown_timeout, "draining");
 	event_api_drain(daemon->api);
 	look_whether_drained(&daemon->drain_timer);
 }
@@ -216,6 +221,7 @@ static void stop(struct daemon *daemon)
 	if (daemon->sighup)
 		event_free(daemon->sighup);
 	loop_timer_stop(&daemon->drain_timer);
+	watchdog_stop(&daemon->watchdog);
 	if (daemon->api)
 		event_api_free(daemon->api);
 	engine_free(daemon->engine);
@@ -243,6 +249,10 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
+	/* Before the listeners: who can reach us may end us at once, with 0. */
+	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
+	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
+	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	if (dns_prepare(daemon->loop, &errbuf))
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
@@ -250,11 +260,10 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
-	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
-	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
-	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	loop_test_block(daemon->loop);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
+	watchdog_start(&daemon->watchdog, daemon->loop);
+	systemd_ready("serving");
 	return true;
 }
 
