@@ -207,7 +207,7 @@ DATA_FILES    = $(shell cd etc && find $(DATA_FOLDERS) /dev/null -type f ! -name
 # Where systemd looks for units and users of packages under this prefix.
 unitdir      ?= $(prefix)/lib/systemd/system
 sysusersdir  ?= $(prefix)/lib/sysusers.d
-UNITS         = volley.service volley.socket
+UNITS         = volleyd.service volleyd.socket
 INSTALLED_PATHS = s,/usr/sbin/volleyd,$(sbindir)/volleyd,g; s,/etc/volley,$(sysconfdir)/volley,g
 
 .PHONY: install uninstall
@@ -222,7 +222,7 @@ install: all
 	$(INSTALL) -d "$(DESTDIR)$(unitdir)" "$(DESTDIR)$(sysusersdir)"
 	@for unit in $(UNITS); do sed '$(INSTALLED_PATHS)' etc/$$unit > "$(DESTDIR)$(unitdir)/$$unit" && \
 		chmod 644 "$(DESTDIR)$(unitdir)/$$unit" || exit 1; done
-	@sed '$(INSTALLED_PATHS)' etc/volley.sysusers > "$(DESTDIR)$(sysusersdir)/volley.conf" && \
+	@sed '$(INSTALLED_PATHS)' etc/volleyd.sysusers > "$(DESTDIR)$(sysusersdir)/volley.conf" && \
 		chmod 644 "$(DESTDIR)$(sysusersdir)/volley.conf"
 	@test -e "$(DESTDIR)$(sysconfdir)/volley/volley.yaml" || \
 		$(INSTALL) -m 644 etc/volley.yaml "$(DESTDIR)$(sysconfdir)/volley/volley.yaml"

@@ -261,7 +261,7 @@ def values(text, name):
 
 
 def test_the_unit_has_the_installed_paths(installed):
-    text = unit(installed, "volley.service")
+    text = unit(installed, "volleyd.service")
     [start_words] = [line.split() for line in values(text, "ExecStart")]
     assert start_words == ["/opt/volley/sbin/volleyd", "-c", "/opt/volley/etc/volley/volley.yaml"]
     assert os.access(f"{installed}{start_words[0]}", os.X_OK)
@@ -289,11 +289,11 @@ needs_analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"),
 @needs_analyze
 def test_systemd_accepts_the_units(installed, tmp_path):
     """Every line is understood, and the program is there: it lies under DESTDIR here."""
-    for name in ("volley.service", "volley.socket"):
+    for name in ("volleyd.service", "volleyd.socket"):
         text = re.sub(r"(?<=[= ])/opt/volley/", f"{installed}/opt/volley/", unit(installed, name))
         (tmp_path / name).write_text(text, encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(tmp_path / "volley.service"),
-                           str(tmp_path / "volley.socket")],
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(tmp_path / "volleyd.service"),
+                           str(tmp_path / "volleyd.socket")],
                           text=True, capture_output=True, check=False, timeout=60)
     said = [line for line in done.stderr.splitlines() if "volley" in line]
     assert done.returncode == 0 and not said, done.stderr
@@ -302,8 +302,8 @@ def test_systemd_accepts_the_units(installed, tmp_path):
 @needs_analyze
 def test_the_sandbox_is_tight(installed, tmp_path):
     """Below 2 of 10 by systemd's own measure, which only says what could be reached, not what is wrong."""
-    path = tmp_path / "volley.service"
-    path.write_text(unit(installed, "volley.service"), encoding="utf-8")
+    path = tmp_path / "volleyd.service"
+    path.write_text(unit(installed, "volleyd.service"), encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20",
                            "--no-pager", "--json=short", str(path)],
                           text=True, capture_output=True, check=False, timeout=60)
@@ -315,5 +315,5 @@ def test_the_sandbox_is_tight(installed, tmp_path):
 
 def test_the_sandbox_has_room_for_the_connections(installed):
     """LimitNOFILE of the unit fits twice the default of limits.connections, and the pools."""
-    [files] = values(unit(installed, "volley.service"), "LimitNOFILE")
+    [files] = values(unit(installed, "volleyd.service"), "LimitNOFILE")
     assert int(files) >= 2 * 10_000 + 10_000
