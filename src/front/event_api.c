@@ -19,6 +19,7 @@
 #include "front/credentials.h"
 #include "front/preferences.h"
 #include "front/problem.h"
+#include "front/rate.h"
 #include "net/http_server.h"
 #include "value/json.h"
 
@@ -27,7 +28,8 @@ struct event_api {
 	struct http_server *server;
 	struct http_limits http_limits;
 	struct deployment *deployment; /* whose settings the server was opened with */
-	size_t idle_memory;            /* of arenas before the first run */
+	struct rates *rates;
+	size_t idle_memory; /* of arenas before the first run */
 	bool draining;
 };
 
@@ -98,6 +100,26 @@ static const struct key *require_key(
 			"credentials are missing or wrong: send the headers client_key and "
 			"client_secret, or HTTP Basic");
 	return key;
+}
+
+/* Whether the key has sent too many requests of late; replies with 429 then. */
+static bool refuse_for_rate(struct event_api *api, struct http_request *request,
+	const struct snapshot *snapshot, const struct key *key)
+{
+	char seconds[24];
+	const char *retry[][2] = { { "Retry-After", seconds } };
+	uint64_t wait;
+
+	rates_follow(api->rates, snapshot);
+	wait = rates_take(api->rates, key, clock_now());
+	if (wait == 0)
+		return false;
+	snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)wait);
+	problem_reply(request, 429, retry, 1,
+		"key %.*s sends more often than its rate allows (keys.yaml); try again in "
+		"%s s",
+		TEXT_ARG(key->name), seconds);
+	return true;
 }
 
 /* Whether there is no room for one more run; replies with 503 then. */
@@ -196,7 +218,8 @@ static void begin_event_call(
 	if (refuse_method(request, "POST"))
 		return;
 	key = require_key(request, snapshot);
-	if (!key || refuse_for_room(api, request))
+	if (!key || refuse_for_rate(api, request, snapshot, key) ||
+		refuse_for_room(api, request))
 		return;
 	if (!key_allows(key, id)) {
 		problem_reply(request, 403, NULL, 0, "this key may not send event %.*s",
@@ -457,6 +480,7 @@ struct event_api *event_api_new(struct loop *loop, struct engine *engine,
 	api->engine = engine;
 	api->deployment = deployment_hold(engine_deployment(engine));
 	limits = &settings_of(api->deployment)->limits;
+	api->rates = rates_new();
 	api->http_limits = (struct http_limits){ .connections = connections,
 		.body = limits->body,
 		.head = limits->head,
@@ -490,6 +514,7 @@ size_t event_api_connections(const struct event_api *api)
 void event_api_free(struct event_api *api)
 {
 	http_server_free(api->server);
+	rates_free(api->rates);
 	deployment_release(api->deployment);
 	free(api);
 }
