@@ -122,24 +122,44 @@ static bool refuse_for_rate(struct event_api *api, struct http_request *request,
 	return true;
 }
 
-/* Whether there is no room for one more run; replies with 503 then. */
-static bool refuse_for_room(struct event_api *api, struct http_request *request)
+static const struct settings_limits *limits_of(const struct event_api *api)
+{
+	return &settings_of(engine_deployment(api->engine))->limits;
+}
+
+/* Why there is no room for more; NULL: there is. */
+static const char *lacks_memory(const struct event_api *api)
+{
+	size_t total = arena_total();
+
+	if (total <= api->idle_memory || total - api->idle_memory <= limits_of(api)->memory)
+		return NULL;
+	return "the events being processed use too much memory (limits.memory)";
+}
+
+static const char *lacks_place(const struct event_api *api)
+{
+	if (engine_inflight(api->engine) < limits_of(api)->inflight)
+		return NULL;
+	return "too many events are being processed (limits.inflight)";
+}
+
+/* Replies with 503 unless why is NULL; whether it did. */
+static bool refuse_for_now(struct http_request *request, const char *why)
 {
 	static const char *retry[][2] = { { "Retry-After", "1" } };
-	const struct settings_limits *limits =
-		&settings_of(engine_deployment(api->engine))->limits;
-	size_t total = arena_total();
-	const char *why = NULL;
 
-	if (api->draining)
-		why = "the server is shutting down";
-	else if (engine_inflight(api->engine) >= limits->inflight)
-		why = "too many events are being processed (limits.inflight)";
-	else if (total > api->idle_memory && total - api->idle_memory > limits->memory)
-		why = "the events being processed use too much memory (limits.memory)";
 	if (why)
 		problem_reply(request, 503, retry, 1, "%s; try again later", why);
 	return why != NULL;
+}
+
+/* Whether there is no room for one more run; replies with 503 then. */
+static bool refuse_for_room(struct event_api *api, struct http_request *request)
+{
+	const char *why = api->draining ? "the server is shutting down" : lacks_place(api);
+
+	return refuse_for_now(request, why ? why : lacks_memory(api));
 }
 
 /* JSON types, none, and what `curl -d` says; parameters aside, where only UTF-8 is a
@@ -405,11 +425,25 @@ static const struct value *read_payload(struct call *call)
 	return payload;
 }
 
+/* Many bodies at once can need more than there was when their heads were looked at. */
+static bool may_grow(void *owner, struct http_request *request)
+{
+	struct call *call = request->context;
+	struct deployment *deployment = call->deployment;
+
+	if (!refuse_for_now(request, lacks_memory(owner)))
+		return true;
+	deployment_release(deployment);
+	return false;
+}
+
 static void on_request(void *owner, struct http_request *request)
 {
 	struct call *call = request->context;
 	struct deployment *deployment = call->deployment;
-	const struct value *payload = read_payload(call);
+	/* Others may have taken the place while the body came. */
+	bool refused = refuse_for_now(request, lacks_place(owner));
+	const struct value *payload = refused ? NULL : read_payload(call);
 
 	if (payload && http_header(request, "idempotency-key")) {
 		problem_reply(request, 501, NULL, 0,
@@ -446,6 +480,7 @@ static struct text error_body(void *owner, int status, const char *detail,
 
 static const struct http_handler handler = {
 	.on_head = on_head,
+	.may_grow = may_grow,
 	.on_request = on_request,
 	.gone = gone,
 	.error_body = error_body,
@@ -486,6 +521,7 @@ struct event_api *event_api_new(struct loop *loop, struct engine *engine,
 		.head = limits->head,
 		.headers = limits->headers,
 		.pipeline = limits->pipeline,
+		.unsent = limits->memory,
 		.head_timeout = limits->head_timeout,
 		.body_timeout = limits->body_timeout,
 		.reply_timeout = limits->reply_timeout,
