@@ -59,10 +59,11 @@ struct http_conn {
 	struct list exchanges;         /* whose reply is due, oldest first */
 	bool chunked;                  /* the body being read or dropped */
 	struct http1_chunks chunks;
-	uint64_t body_left;  /* of a body that is not chunked */
-	size_t drop_left;    /* READ_DROP: bytes that may still be dropped */
-	size_t held;         /* bytes of replies held back */
-	size_t counted;      /* reply bytes in server->unsent */
+	uint64_t body_left; /* of a body that is not chunked */
+	size_t drop_left;   /* READ_DROP: bytes that may still be dropped */
+	size_t held;        /* bytes of replies held back */
+	size_t unsent; /* bytes of replies that the client has not taken: in server->unsent */
+	size_t reply_size;   /* of its replies' bodies, the largest of late */
 	uint64_t produced;   /* bytes written to the stream so far */
 	uint64_t taken;      /* bytes that had left at that time: */
 	uint64_t owed_since; /* monotonic ns; 0: nothing waits to leave */
@@ -95,6 +96,8 @@ struct http_server {
 	size_t connections;
 	size_t unsent; /* bytes of replies that clients have not taken */
 	struct http_figures figures;
+	unsigned spare; /* requests that turns of this pass may begin beyond their first */
+	uint64_t spare_in; /* which pass that is: its loop_now() */
 	struct list listeners;
 	struct loop_timer pause; /* until accepting goes on after EMFILE */
 	struct loop_timer room;  /* until the longest idle connection may be closed */
@@ -131,6 +134,9 @@ void http_conn_close(struct http_conn *conn);
 
 /* Refuses the request that is being read; a head that cannot be parsed makes one, too. */
 void http_conn_refuse(struct http_conn *conn, int status, const char *detail);
+
+/* Counts what now waits to be taken by the client; the only writer of conn->unsent. */
+void http_conn_count_unsent(struct http_conn *conn);
 
 /* Sends 100 Continue. */
 void http_conn_continue(struct http_conn *conn);

@@ -21,6 +21,7 @@
 #define BODY_FIRST    ((size_t)64 << 10) /* room for a body before more of it has come */
 #define HEAD_FIRST    ((size_t)1 << 10)  /* the same for a head that comes in pieces */
 #define TURN_REQUESTS 16                 /* in one turn; others want one, too */
+#define PASS_REQUESTS 64                 /* beyond the first of each turn, in one pass */
 #define TAKEN_LEAST   ((size_t)32 << 10) /* of its replies in each reply_timeout */
 
 /* ---- the input ---- */
@@ -55,19 +56,20 @@ static size_t next_room(size_t room, size_t needed, size_t wanted)
 
 /* ---- heads ---- */
 
-/* Bytes of its replies that the client has not taken. */
-static size_t unsent(const struct http_conn *conn)
-{
-	return stream_pending(conn->stream) + conn->held;
-}
-
+/*
+ * Whether one more request may be taken. What the replies to those at work will need is
+ * told by those before. Where all clients together owe too much reading, one that owes
+ * nothing still has one request at a time.
+ */
 static bool may_begin(const struct http_conn *conn)
 {
 	const struct http_limits *limits = conn->server->limits;
-	size_t own = unsent(conn);
+	size_t working = conn->exchanges.count;
 
-	return conn->exchanges.count < limits->pipeline && own < UNSENT_MAX &&
-	       (own == 0 || conn->server->unsent < limits->unsent);
+	if (working >= limits->pipeline ||
+		conn->unsent + working * conn->reply_size >= UNSENT_MAX)
+		return false;
+	return conn->server->unsent < limits->unsent || conn->unsent + working == 0;
 }
 
 static struct http_exchange *exchange_begin(struct http_conn *conn)
@@ -342,14 +344,6 @@ static bool wants_input(const struct http_conn *conn)
 	return conn->reader != READ_CONTINUE;
 }
 
-static void count_unsent(struct http_conn *conn)
-{
-	size_t now = unsent(conn);
-
-	conn->server->unsent += now - conn->counted;
-	conn->counted = now;
-}
-
 /*
  * Whether the client has taken too little of what it is owed: some in each reply_timeout,
  * not a byte now and then. Further requests do not count as taking.
@@ -395,7 +389,7 @@ static void settle(struct http_conn *conn, bool rests)
 		close_late(conn, HTTP_CONN_WRITE);
 		return;
 	}
-	count_unsent(conn);
+	http_conn_count_unsent(conn);
 	if (state != conn->state || conn->requests != conn->moved_for)
 		http_conn_move(conn, state);
 	stream_read_enable(conn->stream, !rests && wants_input(conn));
@@ -436,18 +430,32 @@ static bool step(struct http_conn *conn)
 	return false;
 }
 
+/* How many requests a turn may begin now: one, and some of what the pass can spare. */
+static unsigned share(struct http_server *server)
+{
+	uint64_t now = loop_now(server->loop);
+
+	if (server->spare_in != now) {
+		server->spare_in = now;
+		server->spare = PASS_REQUESTS;
+	}
+	return server->spare < TURN_REQUESTS ? 1 + server->spare : TURN_REQUESTS;
+}
+
 /*
  * A turn ends after some requests, also where the client sent hundreds at once: those that
  * are left have the next turn, and other connections theirs before it.
  */
 static void take_turn(struct http_conn *conn)
 {
-	uint64_t last = conn->requests + TURN_REQUESTS;
+	uint64_t first = conn->requests, last = first + share(conn->server);
 	bool rests;
 
 	conn->in_turn = true;
 	while ((rests = step(conn)) && conn->requests < last)
 		;
+	if (conn->requests > first)
+		conn->server->spare -= (unsigned)(conn->requests - first - 1);
 	if (rests)
 		loop_upkeep(conn->server->loop, &conn->turn);
 	else if (conn->client_ended)
@@ -541,8 +549,8 @@ void http_conn_close(struct http_conn *conn)
 	loop_cancel(conn->server->loop, &conn->turn);
 	abandon_exchanges(conn);
 	conn->server->connections--;
-	conn->server->unsent -= conn->counted;
-	conn->counted = 0;
+	conn->server->unsent -= conn->unsent;
+	conn->unsent = 0;
 	http_conn_move(conn, HTTP_CONN_CLOSED);
 	loop_reap(conn->server->loop, &conn->reap);
 }

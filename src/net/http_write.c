@@ -181,6 +181,22 @@ static void release_held(struct http_conn *conn)
 	}
 }
 
+void http_conn_count_unsent(struct http_conn *conn)
+{
+	size_t now = stream_pending(conn->stream) + conn->held;
+
+	conn->server->unsent += now - conn->unsent;
+	conn->unsent = now;
+}
+
+/* The largest of late, slowly forgotten. */
+static void note_size(struct http_conn *conn, size_t size)
+{
+	if (size < conn->reply_size)
+		size = conn->reply_size - (conn->reply_size - size) / 16;
+	conn->reply_size = size;
+}
+
 static void send_reply(struct http_exchange *exchange, const struct http_reply *reply)
 {
 	struct http_conn *conn = exchange->conn;
@@ -188,6 +204,7 @@ static void send_reply(struct http_exchange *exchange, const struct http_reply *
 	bool closes = is_last && conn->reader == READ_NOTHING;
 
 	exchange->begun = false;
+	note_size(conn, reply->body.len);
 	if (oldest(conn) == exchange) {
 		size_t before = stream_pending(conn->stream);
 
@@ -204,6 +221,7 @@ static void send_reply(struct http_exchange *exchange, const struct http_reply *
 		write_reply(exchange->held, exchange, reply, closes);
 		conn->held += evbuffer_get_length(exchange->held);
 	}
+	http_conn_count_unsent(conn);
 	if (!conn->in_turn)
 		loop_deliver(conn->server->loop, &conn->turn);
 }
