@@ -125,4 +125,10 @@ struct loop_stats {
 };
 const struct loop_stats *loop_stats(const struct loop *loop);
 
+/*
+ * For tests of these figures: with VOLLEY_TEST_BLOCK=DURATION in the environment a later pass
+ * does what no code may do, and sleeps for so long.
+ */
+void loop_test_block(struct loop *loop);
+
 #endif
