@@ -36,20 +36,15 @@ void loop_stop(struct loop *loop);
 
 /*
  * The wait for events is over. libevent has no hook for that, so every function that it calls
- * back says it first thing; only the first one of a pass counts.
+ * back says it first thing; only the first one of a pass counts. After many of them the pass
+ * goes on to its other points, and what else is ready waits for the next one: thousands of
+ * connections that have something to say at once would hold up every reply.
  */
 void loop_woke(struct loop *loop);
 
 /* Monotonic nanoseconds, read once after each wait (when first asked for); clock_now()
  * where microseconds matter. */
 uint64_t loop_now(const struct loop *loop);
-
-/*
- * First thing in a function that libevent calls: reads the pass's clock. After many such
- * calls the pass goes on to its other points, and what else is ready waits for the next one:
- * thousands of connections that have something to say at once would hold up every reply.
- */
-void loop_enter(struct loop *loop);
 
 /* Wall-clock milliseconds, read once after each wait. */
 uint64_t loop_wall_ms(const struct loop *loop);

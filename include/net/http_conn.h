@@ -100,6 +100,7 @@ struct http_server {
 	uint64_t spare_in; /* which pass that is: its loop_now() */
 	struct list listeners;
 	struct loop_timer pause; /* until accepting goes on after EMFILE */
+	struct loop_item drain;  /* draining: idle connections are left to be closed */
 	struct loop_timer room;  /* until the longest idle connection may be closed */
 	uint64_t complained; /* monotonic ns: when a failure to accept was last logged */
 	bool accepting;      /* the listeners' events are on */

@@ -425,6 +425,18 @@ static void listeners_close(struct http_server *server)
 
 /* ---- life ---- */
 
+/* Thousands may be idle: each pass closes some of them. */
+static void close_idle(struct loop_item *item)
+{
+	struct http_server *server = container_of(item, struct http_server, drain);
+	struct http_conn *conn = NULL;
+
+	for (int i = 0; i < EXPIRE_BATCH && (conn = first_in(server, HTTP_CONN_IDLE)); i++)
+		http_conn_close(conn);
+	if (conn)
+		loop_upkeep(server->loop, item);
+}
+
 struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
 	const struct http_handler *handler, void *owner)
 {
@@ -435,6 +447,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_limits 
 	server->handler = handler;
 	server->owner = owner;
 	server->accepting = true;
+	server->drain.run = close_idle;
 	list_init(&server->listeners);
 	loop_timer_init(loop, &server->pause, pause_ended);
 	loop_timer_init(loop, &server->room, room_ended);
@@ -453,9 +466,10 @@ struct http_server *http_server_new(struct loop *loop, const struct http_limits 
 }
 
 /* One that moves to a list still to be walked is met again, which does no harm. */
-static void for_all(struct http_server *server, void (*act)(struct http_conn *conn))
+static void for_all(struct http_server *server, enum http_conn_state from,
+	void (*act)(struct http_conn *conn))
 {
-	for (int i = 0; i < HTTP_CONN_STATES; i++) {
+	for (int i = from; i < HTTP_CONN_STATES; i++) {
 		struct list *conns = &server->states[i].conns;
 		struct link *next;
 
@@ -472,7 +486,8 @@ void http_server_drain(struct http_server *server)
 		return;
 	server->draining = true;
 	listeners_close(server);
-	for_all(server, http_conn_drain);
+	for_all(server, HTTP_CONN_IDLE + 1, http_conn_drain);
+	close_idle(&server->drain);
 }
 
 size_t http_server_connections(const struct http_server *server)
@@ -510,7 +525,8 @@ void http_server_free(struct http_server *server)
 		return;
 	server->draining = true;
 	listeners_close(server);
-	for_all(server, http_conn_close);
+	loop_cancel(server->loop, &server->drain);
+	for_all(server, HTTP_CONN_IDLE, http_conn_close);
 	for (int i = 0; i < HTTP_CONN_STATES; i++)
 		state_stop(server, &server->states[i]);
 	loop_timer_stop(&server->pause);

@@ -7,6 +7,7 @@ turns, request by request, so that what the machine does meanwhile slows both.
 
 import contextlib
 import multiprocessing
+import os
 import resource
 import selectors
 import shutil
@@ -26,6 +27,7 @@ BODY = b'{"id":"1"}'
 RATIO = 1.5 * (2 if SANITIZED else 1)
 MANY = 500 if SANITIZED else 5000   # connections that do nothing
 SOME = 100 if SANITIZED else 1000   # connections that do a little
+LONGEST_PASS = 1000 if SANITIZED else 20  # milliseconds of CPU time
 RESET = b"\x01\0\0\0\0\0\0\0"       # SO_LINGER: close() sends a reset
 
 
@@ -45,6 +47,15 @@ def idle(port, begun, count):
     begun.set()
     time.sleep(60)
     del wires
+
+
+def hold_heads(port, begun, count):
+    """Heads that begin and do not go on, all at one time."""
+    wires = [connect(port) for _ in range(count)]
+    for wire in wires:
+        wire.sendall(b"POST /event/")
+    begun.set()
+    time.sleep(60)
 
 
 def half_closed(port, begun, count, request):
@@ -132,11 +143,17 @@ def refusals(port, begun, count, request):
         time.sleep(0.02)
 
 
+def humbly(function, *arguments):
+    """A daemon that an attacker wakes would else wait for the attacker's own time to be over."""
+    os.nice(19)
+    function(*arguments)
+
+
 @contextlib.contextmanager
 def attack(function, port, *arguments):
     context = multiprocessing.get_context("fork")
     begun = context.Event()
-    process = context.Process(target=function, args=(port, begun, *arguments), daemon=True)
+    process = context.Process(target=humbly, args=(function, port, begun, *arguments), daemon=True)
     process.start()
     try:
         assert begun.wait(30), "the attack did not begin"
@@ -153,7 +170,7 @@ def slowhttptest(daemon, *options, path="/event/" + EVENT, headers=""):
     tool = shutil.which("slowhttptest")
     assert tool, "slowhttptest is missing (tools/packages install test)"
     process = subprocess.Popen(
-        [tool, *options, "-c", str(SOME), "-r", str(SOME), "-l", "30", "-p", "30", "-v", "1",
+        ["nice", "-n", "19", tool, *options, "-c", str(SOME), "-r", str(SOME), "-l", "30", "-p", "30", "-v", "1",
          "-u", f"http://127.0.0.1:{daemon.port}{path}", "-m", "*/*" + headers],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -269,12 +286,11 @@ def test_uploads_that_never_end(pair):
 
 
 def test_readers_that_never_read(pair):
-    daemons = pair(replyTimeout="1s", memory="32MiB")
+    daemons = pair(replyTimeout="1s", memory="128MiB")
     request = request_bytes(daemons[0], "customer.big", BODY)
     with attack(never_read, daemons[0].port, SOME // 10, request):
         check_served(daemons)
-        print('RSS', resident_kib(daemons[0]))
-        assert SANITIZED or resident_kib(daemons[0]) < 200 * 1024
+        assert SANITIZED or resident_kib(daemons[0]) < 500 * 1024
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -298,27 +314,37 @@ def test_refusals_by_the_hundred(pair, request_line):
         check_served(daemons)
 
 
-def hold_heads(port, begun, count):
-    """Heads that begin and do not go on, all at one time."""
-    wires = [connect(port) for _ in range(count)]
-    for wire in wires:
-        wire.sendall(b"POST /event/")
-    begun.set()
-    time.sleep(60)
-
-
 def longest_pass(daemon):
-    """CPU milliseconds of the longest pass that the log complains of; 0: of none."""
-    return max((int(line["cpu_ms"]) for line in daemon.log_lines()
-                if line["msg"].startswith("slow pass")), default=0)
+    """CPU milliseconds of the daemon's longest pass."""
+    if daemon.process.returncode is None:
+        daemon.stop()
+    line = next(line for line in daemon.log_lines() if line["msg"] == "volleyd ended")
+    return int(line["longest_us"]) / 1000
 
 
-def test_thousands_expire_at_once(pair):
-    """A pass closes some of them, the next one more: nobody waits for all of them to end."""
+@pytest.mark.parametrize("function, limit", [(hold_heads, "headTimeout"), (idle, "idleTimeout")])
+def test_thousands_expire_at_once(pair, function, limit):
+    """A pass ends some of them, the next one more: nobody waits for all of them."""
     need_files(2 * MANY + 500)
-    for limits, function in (({"headTimeout": "1s"}, hold_heads), ({"idleTimeout": "1s"}, idle)):
-        daemon = pair(**limits)[0]
-        with attack(function, daemon.port, MANY):
-            wait_until(lambda: open_files(daemon) < 40, 20, "the end of the connections")
-            print("longest", longest_pass(daemon), daemon.log()[-600:])
-        assert SANITIZED or longest_pass(daemon) < 40
+    daemon = pair(**{limit: "1s"})[0]
+    with attack(function, daemon.port, MANY):
+        wait_until(lambda: open_files(daemon) < 40, 20, "the end of the connections")
+    assert longest_pass(daemon) < LONGEST_PASS
+
+
+def test_thousands_are_idle_at_the_end(pair):
+    need_files(2 * MANY + 500)
+    daemon = pair()[0]
+    with attack(idle, daemon.port, MANY):
+        daemon.stop()
+    assert longest_pass(daemon) < LONGEST_PASS
+
+
+@pytest.mark.parametrize("function", [hold_heads, idle])
+def test_thousands_leave_at_once(pair, function):
+    need_files(2 * MANY + 500)
+    daemon = pair()[0]
+    with attack(function, daemon.port, MANY):
+        pass
+    wait_until(lambda: open_files(daemon) < 40, 20, "the end of the connections")
+    assert longest_pass(daemon) < LONGEST_PASS
