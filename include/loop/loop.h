@@ -36,7 +36,9 @@ void loop_stop(struct loop *loop);
 
 /*
  * The wait for events is over. libevent has no hook for that, so every function that it calls
- * back says it first thing; only the first one of a pass counts.
+ * back says it first thing; only the first one of a pass counts. After many of them the pass
+ * goes on to its other points, and what else is ready waits for the next one: thousands of
+ * connections that have something to say at once would hold up every reply.
  */
 void loop_woke(struct loop *loop);
 

@@ -69,6 +69,9 @@ void stream_write(struct stream *stream, const void *bytes, size_t len);
 /* Bytes written and not yet taken by the kernel. */
 size_t stream_pending(const struct stream *stream);
 
+/* Whether the kernel holds bytes of the peer's that were not read yet; a system call. */
+bool stream_has_unread(const struct stream *stream);
+
 /* Reading on or off (back pressure). */
 void stream_read_enable(struct stream *stream, bool on);
 

@@ -18,20 +18,6 @@
 #include "net/http1.h"
 #include "net/http_server.h"
 
-/*
- * A connection's state is the server's list that it stands on; http_conn_move() moves it.
- */
-enum http_conn_state {
-	HTTP_CONN_IDLE, /* between requests: idle_timeout, or until another needs the room */
-	HTTP_CONN_HEAD,   /* a head has begun: head_timeout, then 408 */
-	HTTP_CONN_BODY,   /* a body is being read or dropped: body_timeout, then 408 */
-	HTTP_CONN_WORK,   /* handlers work on its requests */
-	HTTP_CONN_WRITE,  /* replies wait for the client to read them: reply_timeout */
-	HTTP_CONN_LINGER, /* our side has ended; what still comes is dropped for a second */
-	HTTP_CONN_CLOSED, /* on no list; its memory waits for the reap point */
-	HTTP_CONN_STATES = HTTP_CONN_CLOSED
-};
-
 /* What the next byte of the input belongs to. */
 enum http_reader {
 	READ_HEAD,     /* a request's head, of current or of the next one */
@@ -47,13 +33,13 @@ struct http_exchange {
 	struct http_conn *conn;
 	struct link link; /* in conn->exchanges */
 	struct http1_scan scan;
-	char *head; /* the bytes of the head so far */
+	char *head; /* its bytes so far; from malloc(), and then in the request's arena */
 	size_t head_len, head_room;
 	char *body; /* the bytes of the body so far */
 	size_t body_len, body_room;
 	struct evbuffer *held; /* the reply, while earlier requests' replies are due */
 	bool begun;            /* on_head() was called and no reply has come */
-	bool own_arena;        /* the handler has not taken it over */
+	bool own_arena;        /* there is one, and the handler has not taken it over */
 	bool is_head;          /* HEAD: the reply has no body */
 	bool keep_alive;       /* the client wants the connection kept */
 	bool is_old;           /* HTTP/1.0: must be told that it is kept */
@@ -66,7 +52,6 @@ struct http_conn {
 	struct link link; /* in the list of its state */
 	enum http_conn_state state;
 	uint64_t since;     /* monotonic ns: when it came into this state */
-	size_t unsent;      /* HTTP_CONN_WRITE: reply bytes waiting at that time */
 	uint64_t requests;  /* begun so far */
 	uint64_t moved_for; /* value of requests at the last move */
 	enum http_reader reader;
@@ -77,9 +62,15 @@ struct http_conn {
 	uint64_t body_left; /* of a body that is not chunked */
 	size_t drop_left;   /* READ_DROP: bytes that may still be dropped */
 	size_t held;        /* bytes of replies held back */
-	bool skipped_line;  /* an empty line before the next head was passed over */
-	bool client_ended;  /* the client's side has ended */
-	bool in_turn;       /* take_turn() is on the stack */
+	size_t unsent; /* bytes of replies that the client has not taken: in server->unsent */
+	size_t reply_size;   /* of its replies' bodies, the largest of late */
+	uint64_t produced;   /* bytes written to the stream so far */
+	uint64_t taken;      /* bytes that had left at that time: */
+	uint64_t owed_since; /* monotonic ns; 0: nothing waits to leave */
+	size_t owed;         /* bytes that waited at that time */
+	bool skipped_line;   /* an empty line before the next head was passed over */
+	bool client_ended;   /* the client's side has ended */
+	bool in_turn;        /* take_turn() is on the stack */
 	struct loop_item turn, reap;
 };
 
@@ -90,6 +81,7 @@ struct http_state {
 	struct list conns;
 	uint64_t limit; /* ns; 0: no deadline */
 	struct loop_timer timer;
+	struct loop_item more; /* deadlines that the last pass left over */
 	struct http_server *server;
 };
 
@@ -102,8 +94,14 @@ struct http_server {
 	void *owner;
 	struct http_state states[HTTP_CONN_STATES];
 	size_t connections;
+	size_t unsent; /* bytes of replies that clients have not taken */
+	struct http_figures figures;
+	unsigned spare; /* requests that turns of this pass may begin beyond their first */
+	uint64_t spare_in; /* which pass that is: its loop_now() */
 	struct list listeners;
 	struct loop_timer pause; /* until accepting goes on after EMFILE */
+	struct loop_item drain;  /* draining: idle connections are left to be closed */
+	struct loop_timer room;  /* until the longest idle connection may be closed */
 	uint64_t complained; /* monotonic ns: when a failure to accept was last logged */
 	bool accepting;      /* the listeners' events are on */
 	bool draining;
@@ -137,6 +135,9 @@ void http_conn_close(struct http_conn *conn);
 
 /* Refuses the request that is being read; a head that cannot be parsed makes one, too. */
 void http_conn_refuse(struct http_conn *conn, int status, const char *detail);
+
+/* Counts what now waits to be taken by the client; the only writer of conn->unsent. */
+void http_conn_count_unsent(struct http_conn *conn);
 
 /* Sends 100 Continue. */
 void http_conn_continue(struct http_conn *conn);

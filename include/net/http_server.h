@@ -18,6 +18,18 @@
 #include "loop/loop.h"
 #include "net/http1.h"
 
+/* What a connection is doing: the server's list that it stands on. */
+enum http_conn_state {
+	HTTP_CONN_IDLE, /* between requests: idle_timeout, or until another needs the room */
+	HTTP_CONN_HEAD,   /* a head has begun: head_timeout, then 408 */
+	HTTP_CONN_BODY,   /* a body is being read or dropped: body_timeout, then 408 */
+	HTTP_CONN_WORK,   /* handlers work on its requests */
+	HTTP_CONN_WRITE,  /* replies wait for the client to take them: reply_timeout */
+	HTTP_CONN_LINGER, /* our side has ended; what still comes is dropped for a second */
+	HTTP_CONN_CLOSED, /* on no list; its memory waits for the reap point */
+	HTTP_CONN_STATES = HTTP_CONN_CLOSED
+};
+
 struct http_request {
 	struct arena *arena; /* holds everything below; see http_take_arena() */
 	struct text method;  /* "POST" */
@@ -42,6 +54,11 @@ struct http_handler {
 	/* The head is complete and is valid HTTP. Reply here to refuse; else the body is
 	 * read. */
 	void (*on_head)(void *owner, struct http_request *request);
+	/*
+	 * The body, not complete yet, needs more memory. True: it may have it. False: the
+	 * handler has refused the request with a reply.
+	 */
+	bool (*may_grow)(void *owner, struct http_request *request);
 	/* The body is complete. Not called when on_head() replied. */
 	void (*on_request)(void *owner, struct http_request *request);
 	/*
@@ -65,6 +82,8 @@ struct http_limits {
 	unsigned headers;     /* more is 431 */
 	unsigned pipeline;    /* requests of one connection being worked on; reading pauses
 				 there */
+	size_t unsent; /* bytes of replies that clients have not taken, all together; beyond
+			  it, who has not taken its own is not read from */
 	uint64_t head_timeout, body_timeout, reply_timeout, idle_timeout; /* ns */
 };
 
@@ -90,6 +109,23 @@ void http_server_drain(struct http_server *server);
 
 /* Connections that are still open. */
 size_t http_server_connections(const struct http_server *server);
+
+/* Connections in this state. */
+size_t http_server_in_state(const struct http_server *server, enum http_conn_state state);
+
+/* "idle", "head", ...: for figures and logs. */
+const char *http_state_name(enum http_conn_state state);
+
+/* What has happened since the start. */
+struct http_figures {
+	uint64_t accepted;
+	uint64_t evicted;       /* closed to make room for another client */
+	uint64_t accept_pauses; /* no room or no file: times that accepting was paused */
+	uint64_t
+		refused; /* requests that the server itself refused (syntax, limits, 408) */
+	uint64_t timed_out[HTTP_CONN_STATES]; /* by the state whose deadline passed */
+};
+const struct http_figures *http_server_figures(const struct http_server *server);
 
 /* Closes everything at once. */
 void http_server_free(struct http_server *server);

@@ -85,18 +85,15 @@ static bool is_client_key(struct text t)
 	return t.len > 0 && t.len <= 255;
 }
 
-must_check static bool check_rate(struct load *load, const struct node *node)
+must_check static bool read_rate(
+	struct load *load, const struct node *node, struct key *key)
 {
 	const struct node *rate = node_get(node, "rate");
-	double per_second;
 
-	if (node_is_null(rate))
+	if (node_is_null(rate) || units_rate(rate->text, &key->rate))
 		return true;
-	if (!units_rate(rate->text, &per_second))
-		diag_error(load->diag, rate->place, "'rate' is a rate, such as 100/s");
-	else
-		diag_error(load->diag, node_entry(node, TEXT("rate"))->key_place,
-			"this version does not limit a key's rate yet");
+	diag_error(
+		load->diag, rate->place, "'rate' is a rate, such as 100/s, 30/m or 500/h");
 	diag_hint(load->diag, "leave 'rate' out: the key is then unlimited");
 	return false;
 }
@@ -152,7 +149,7 @@ static void read_key(struct load *load, const struct node *node)
 		return;
 	}
 	fine = map_check(node, node->place, key_keys, "a key", load->diag);
-	fine = check_rate(load, node) && fine;
+	fine = read_rate(load, node, key) && fine;
 	fine = read_fields(load, node, key) && fine;
 	read_events(load, node_get(node, "events"), key);
 	if (!fine)

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "base/units.h"
 #include "base/uuid.h"
 #include "catalog/key.h"
 #include "cli/cli.h"
@@ -142,6 +143,7 @@ static struct text without_empty_list(
 
 struct new_key {
 	const char *name, *environment, *client_key, *secret;
+	const char *rate; /* NULL: unlimited */
 };
 
 /* keys.yaml's text with the entry behind it; false: it could not be put there. */
@@ -173,6 +175,8 @@ static bool append_entry(struct cli *cli, const char *path, struct text old,
 		hex(cli->arena, hash, sizeof(hash)));
 	if (!format_events(cli, out))
 		return false;
+	if (key->rate)
+		strbuf_printf(out, ", rate: %s", key->rate);
 	strbuf_string(out, " }\n");
 	if (count_keys(cli, path, strbuf_get(out)) == before + 1)
 		return true;
@@ -234,11 +238,10 @@ enum cli_exit verb_add_key(struct cli *cli)
 {
 	const char *path = cli_project_file(cli, "keys.yaml");
 	struct new_key key;
+	double per_second;
 
 	if (!path)
 		return CLI_REFUSED;
-	if (cli->option[CLI_RATE])
-		return cli_fail(CLI_REFUSED, "a key's rate is not served by this version");
 	key.name = cli_argument(cli, 0, "NAME");
 	if (!key.name)
 		return CLI_USAGE;
@@ -253,6 +256,9 @@ enum cli_exit verb_add_key(struct cli *cli)
 	if (strcmp(key.environment, "live") != 0 && strcmp(key.environment, "test") != 0)
 		return cli_fail(CLI_USAGE, "--environment is live or test, not '%s'",
 			key.environment);
+	key.rate = cli->option[CLI_RATE];
+	if (key.rate && !units_rate(text_of(key.rate), &per_second))
+		return cli_fail(CLI_USAGE, "--rate is like 100/s, not '%s'", key.rate);
 	key.client_key = random_token(cli->arena, "vk", key.environment);
 	key.secret = random_token(cli->arena, "vs", key.environment);
 	return add_key(cli, path, &key);

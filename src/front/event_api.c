@@ -19,6 +19,7 @@
 #include "front/credentials.h"
 #include "front/preferences.h"
 #include "front/problem.h"
+#include "front/rate.h"
 #include "net/http_server.h"
 #include "value/json.h"
 
@@ -27,7 +28,8 @@ struct event_api {
 	struct http_server *server;
 	struct http_limits http_limits;
 	struct deployment *deployment; /* whose settings the server was opened with */
-	size_t idle_memory;            /* of arenas before the first run */
+	struct rates *rates;
+	size_t idle_memory; /* of arenas before the first run */
 	bool draining;
 };
 
@@ -100,24 +102,64 @@ static const struct key *require_key(
 	return key;
 }
 
-/* Whether there is no room for one more run; replies with 503 then. */
-static bool refuse_for_room(struct event_api *api, struct http_request *request)
+/* Whether the key has sent too many requests of late; replies with 429 then. */
+static bool refuse_for_rate(struct event_api *api, struct http_request *request,
+	const struct snapshot *snapshot, const struct key *key)
+{
+	char seconds[24];
+	const char *retry[][2] = { { "Retry-After", seconds } };
+	uint64_t wait;
+
+	rates_follow(api->rates, snapshot);
+	wait = rates_take(api->rates, key, clock_now());
+	if (wait == 0)
+		return false;
+	snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)wait);
+	problem_reply(request, 429, retry, 1,
+		"key %.*s sends more often than its rate allows (keys.yaml); try again in "
+		"%s s",
+		TEXT_ARG(key->name), seconds);
+	return true;
+}
+
+static const struct settings_limits *limits_of(const struct event_api *api)
+{
+	return &settings_of(engine_deployment(api->engine))->limits;
+}
+
+/* Why there is no room for more; NULL: there is. */
+static const char *lacks_memory(const struct event_api *api)
+{
+	size_t total = arena_total();
+
+	if (total <= api->idle_memory || total - api->idle_memory <= limits_of(api)->memory)
+		return NULL;
+	return "the events being processed use too much memory (limits.memory)";
+}
+
+static const char *lacks_place(const struct event_api *api)
+{
+	if (engine_inflight(api->engine) < limits_of(api)->inflight)
+		return NULL;
+	return "too many events are being processed (limits.inflight)";
+}
+
+/* Replies with 503 unless why is NULL; whether it did. */
+static bool refuse_for_now(struct http_request *request, const char *why)
 {
 	static const char *retry[][2] = { { "Retry-After", "1" } };
-	const struct settings_limits *limits =
-		&settings_of(engine_deployment(api->engine))->limits;
-	size_t total = arena_total();
-	const char *why = NULL;
 
-	if (api->draining)
-		why = "the server is shutting down";
-	else if (engine_inflight(api->engine) >= limits->inflight)
-		why = "too many events are being processed (limits.inflight)";
-	else if (total > api->idle_memory && total - api->idle_memory > limits->memory)
-		why = "the events being processed use too much memory (limits.memory)";
 	if (why)
 		problem_reply(request, 503, retry, 1, "%s; try again later", why);
 	return why != NULL;
+}
+
+/* Whether there is no room for one more run; replies with 503 then. */
+static bool refuse_for_room(struct event_api *api, struct http_request *request)
+{
+	const char *why = api->draining ? "the server is shutting down" : lacks_place(api);
+
+	return refuse_for_now(request, why ? why : lacks_memory(api));
 }
 
 /* JSON types, none, and what `curl -d` says; parameters aside, where only UTF-8 is a
@@ -196,7 +238,8 @@ static void begin_event_call(
 	if (refuse_method(request, "POST"))
 		return;
 	key = require_key(request, snapshot);
-	if (!key || refuse_for_room(api, request))
+	if (!key || refuse_for_rate(api, request, snapshot, key) ||
+		refuse_for_room(api, request))
 		return;
 	if (!key_allows(key, id)) {
 		problem_reply(request, 403, NULL, 0, "this key may not send event %.*s",
@@ -382,11 +425,25 @@ static const struct value *read_payload(struct call *call)
 	return payload;
 }
 
+/* Many bodies at once can need more than there was when their heads were looked at. */
+static bool may_grow(void *owner, struct http_request *request)
+{
+	struct call *call = request->context;
+	struct deployment *deployment = call->deployment;
+
+	if (!refuse_for_now(request, lacks_memory(owner)))
+		return true;
+	deployment_release(deployment);
+	return false;
+}
+
 static void on_request(void *owner, struct http_request *request)
 {
 	struct call *call = request->context;
 	struct deployment *deployment = call->deployment;
-	const struct value *payload = read_payload(call);
+	/* Others may have taken the place while the body came. */
+	bool refused = refuse_for_now(request, lacks_place(owner));
+	const struct value *payload = refused ? NULL : read_payload(call);
 
 	if (payload && http_header(request, "idempotency-key")) {
 		problem_reply(request, 501, NULL, 0,
@@ -423,6 +480,7 @@ static struct text error_body(void *owner, int status, const char *detail,
 
 static const struct http_handler handler = {
 	.on_head = on_head,
+	.may_grow = may_grow,
 	.on_request = on_request,
 	.gone = gone,
 	.error_body = error_body,
@@ -457,11 +515,13 @@ struct event_api *event_api_new(struct loop *loop, struct engine *engine,
 	api->engine = engine;
 	api->deployment = deployment_hold(engine_deployment(engine));
 	limits = &settings_of(api->deployment)->limits;
+	api->rates = rates_new();
 	api->http_limits = (struct http_limits){ .connections = connections,
 		.body = limits->body,
 		.head = limits->head,
 		.headers = limits->headers,
 		.pipeline = limits->pipeline,
+		.unsent = limits->memory,
 		.head_timeout = limits->head_timeout,
 		.body_timeout = limits->body_timeout,
 		.reply_timeout = limits->reply_timeout,
@@ -490,6 +550,7 @@ size_t event_api_connections(const struct event_api *api)
 void event_api_free(struct event_api *api)
 {
 	http_server_free(api->server);
+	rates_free(api->rates);
 	deployment_release(api->deployment);
 	free(api);
 }

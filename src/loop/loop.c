@@ -20,7 +20,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define SLOW_PASS_NS (50 * NS_PER_MS)
+#define CALLBACKS_MAX 128 /* of libevent's in one pass */
+#define SLOW_PASS_NS  (50 * NS_PER_MS)
 
 /*
  * Timers of one duration share a queue in libevent, which knows at most 256 such queues and
@@ -47,6 +48,7 @@ struct loop {
 	uint64_t wall_ms; /* 0: not read yet in this pass */
 	uint64_t cpu;     /* the thread's CPU time when the last pass ended */
 	long switches; /* the thread's voluntary ones when the wait of this pass was over */
+	unsigned callbacks; /* libevent's in this pass */
 	bool stopping;
 	struct loop_stats stats;
 	struct duration durations[DURATION_SLOTS];
@@ -166,7 +168,7 @@ static long voluntary_switches(void)
 	return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
 }
 
-void loop_woke(struct loop *loop)
+static void wait_ended(struct loop *loop)
 {
 	if (loop->now)
 		return;
@@ -174,9 +176,16 @@ void loop_woke(struct loop *loop)
 	loop->switches = voluntary_switches();
 }
 
+void loop_woke(struct loop *loop)
+{
+	wait_ended(loop);
+	if (++loop->callbacks == CALLBACKS_MAX)
+		event_base_loopbreak(loop->base);
+}
+
 uint64_t loop_now(const struct loop *loop)
 {
-	loop_woke((struct loop *)loop);
+	wait_ended((struct loop *)loop);
 	return loop->now;
 }
 
@@ -239,8 +248,9 @@ static void run_pass(struct loop *loop)
 	if (something_is_queued(loop))
 		flags |= EVLOOP_NONBLOCK;
 	loop->now = loop->wall_ms = 0;
+	loop->callbacks = 0;
 	event_base_loop(loop->base, flags);
-	loop_woke(loop);
+	wait_ended(loop);
 	run_all(&loop->deliver);
 	run_once(&loop->flush);
 	run_once(&loop->upkeep);

@@ -24,11 +24,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
 #define PEER_SIZE (INET6_ADDRSTRLEN + sizeof("[]:65535"))
+#define NOT_SENT_MAX                                                                       \
+	(64 << 10) /* bytes of an accepted connection that wait in the kernel */
 
 enum stream_state {
 	STREAM_CONNECTING, /* until TCP stands */
@@ -164,6 +167,13 @@ void stream_read_enable(struct stream *stream, bool on)
 	bufferevent_enable(stream->bev, EV_READ);
 	if (stream->ssl && evbuffer_get_length(stream_input(stream)) > 0)
 		bufferevent_trigger(stream->bev, EV_READ, BEV_OPT_DEFER_CALLBACKS);
+}
+
+bool stream_has_unread(const struct stream *stream)
+{
+	int count = 0;
+
+	return ioctl(stream->fd, FIONREAD, &count) == 0 && count > 0;
 }
 
 struct evbuffer *stream_input(struct stream *stream)
@@ -379,6 +389,18 @@ static struct stream *stream_new(struct loop *loop, int fd, const struct sockadd
 	return stream;
 }
 
+/*
+ * A peer that does not read would otherwise fill megabytes of the kernel's memory with its
+ * replies, and what it reads of them would not show here for as long.
+ */
+static void set_little_unsent(int fd, const struct sockaddr *address)
+{
+	int bytes = NOT_SENT_MAX;
+
+	if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
 struct stream *stream_accept(
 	struct loop *loop, int fd, const struct stream_events *events, void *owner)
 {
@@ -388,6 +410,7 @@ struct stream *stream_accept(
 
 	(void)getpeername(fd, (struct sockaddr *)&address, &len);
 	stream = stream_new(loop, fd, (struct sockaddr *)&address, NULL, events, owner);
+	set_little_unsent(fd, (struct sockaddr *)&address);
 	stream->state = STREAM_OPEN;
 	bufferevent_enable(stream->bev, EV_READ);
 	return stream;

@@ -17,8 +17,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define UNSENT_MAX ((size_t)1 << 20)  /* beyond it no further request is taken */
-#define BODY_FIRST ((size_t)64 << 10) /* room for a body before more of it has come */
+#define UNSENT_MAX    ((size_t)1 << 20)  /* beyond it no further request is taken */
+#define BODY_FIRST    ((size_t)64 << 10) /* room for a body before more of it has come */
+#define HEAD_FIRST    ((size_t)1 << 10)  /* the same for a head that comes in pieces */
+#define TURN_REQUESTS 16                 /* in one turn; others want one, too */
+#define PASS_REQUESTS 64                 /* beyond the first of each turn, in one pass */
+#define TAKEN_LEAST   ((size_t)32 << 10) /* of its replies in each reply_timeout */
 
 /* ---- the input ---- */
 
@@ -42,29 +46,30 @@ static bool input_is_empty(struct http_conn *conn)
 	return evbuffer_get_length(stream_input(conn->stream)) == 0;
 }
 
-/* Appends to a buffer in the request's arena, which grows up to max where it can. */
-static char *append(struct http_exchange *exchange, char *buffer, size_t *len, size_t *room,
-	struct text bytes, size_t wanted)
+/* The room that a buffer needs next: at least twice what it had. */
+static size_t next_room(size_t room, size_t needed, size_t wanted)
 {
-	if (*len + bytes.len > *room) {
-		size_t more = 2 * *room > wanted ? 2 * *room : wanted;
+	size_t next = 2 * room > wanted ? 2 * room : wanted;
 
-		if (more < *len + bytes.len)
-			more = *len + bytes.len;
-		buffer = arena_grow(exchange->request.arena, buffer, *len, more);
-		*room = more;
-	}
-	memcpy(buffer + *len, bytes.at, bytes.len);
-	*len += bytes.len;
-	return buffer;
+	return next < needed ? needed : next;
 }
 
 /* ---- heads ---- */
 
+/*
+ * Whether one more request may be taken. What the replies to those at work will need is
+ * told by those before. Where all clients together owe too much reading, one that owes
+ * nothing still has one request at a time.
+ */
 static bool may_begin(const struct http_conn *conn)
 {
-	return conn->exchanges.count < conn->server->limits->pipeline &&
-	       stream_pending(conn->stream) + conn->held < UNSENT_MAX;
+	const struct http_limits *limits = conn->server->limits;
+	size_t working = conn->exchanges.count;
+
+	if (working >= limits->pipeline ||
+		conn->unsent + working * conn->reply_size >= UNSENT_MAX)
+		return false;
+	return conn->server->unsent < limits->unsent || conn->unsent + working == 0;
 }
 
 static struct http_exchange *exchange_begin(struct http_conn *conn)
@@ -72,8 +77,6 @@ static struct http_exchange *exchange_begin(struct http_conn *conn)
 	struct http_exchange *exchange = mem_zalloc(1, sizeof(*exchange));
 
 	exchange->conn = conn;
-	exchange->own_arena = true;
-	exchange->request.arena = arena_new();
 	exchange->request.started = clock_now();
 	exchange->request.peer = stream_peer(conn->stream);
 	http1_scan_init(&exchange->scan, conn->server->limits->head);
@@ -170,6 +173,31 @@ static void head_is_complete(struct http_conn *conn)
 		begin_body(conn);
 }
 
+/*
+ * The arena comes with a complete head: strangers who never complete one would otherwise
+ * use up the memory that is there for events.
+ */
+static void keep_head(struct http_exchange *exchange, struct text bytes, bool complete)
+{
+	size_t len = exchange->head_len + bytes.len;
+	char *head;
+
+	if (complete) {
+		exchange->request.arena = arena_new();
+		exchange->own_arena = true;
+		head = arena_alloc(exchange->request.arena, len);
+		if (exchange->head_len)
+			memcpy(head, exchange->head, exchange->head_len);
+		free(exchange->head);
+		exchange->head = head;
+	} else if (len > exchange->head_room) {
+		exchange->head_room = next_room(exchange->head_room, len, HEAD_FIRST);
+		exchange->head = mem_realloc(exchange->head, exchange->head_room);
+	}
+	memcpy(exchange->head + exchange->head_len, bytes.at, bytes.len);
+	exchange->head_len = len;
+}
+
 static bool read_head(struct http_conn *conn)
 {
 	struct http_exchange *exchange = conn->current;
@@ -189,9 +217,7 @@ static bool read_head(struct http_conn *conn)
 		http_conn_refuse(conn, error.status, error.text);
 		return true;
 	}
-	exchange->head = append(exchange, exchange->head, &exchange->head_len,
-		&exchange->head_room, (struct text){ input.at, used },
-		complete ? used : 1024);
+	keep_head(exchange, (struct text){ input.at, used }, complete);
 	drain(conn, used);
 	if (complete)
 		head_is_complete(conn);
@@ -200,19 +226,36 @@ static bool read_head(struct http_conn *conn)
 
 /* ---- bodies ---- */
 
+/* False: the handler has refused the request. */
+static bool grow_body(struct http_conn *conn, size_t needed)
+{
+	struct http_exchange *exchange = conn->current;
+	struct http_server *server = conn->server;
+	size_t wanted = needed + conn->body_left;
+
+	if (!server->handler->may_grow(server->owner, &exchange->request))
+		return false;
+	exchange->body_room = next_room(
+		exchange->body_room, needed, wanted > BODY_FIRST ? BODY_FIRST : wanted);
+	exchange->body = arena_grow(exchange->request.arena, exchange->body,
+		exchange->body_len, exchange->body_room);
+	return true;
+}
+
+/* False: the request has been refused. */
 static bool keep_body(struct http_conn *conn, struct text bytes)
 {
 	struct http_exchange *exchange = conn->current;
-	size_t wanted = exchange->body_len + bytes.len + conn->body_left;
+	size_t len = exchange->body_len + bytes.len;
 
-	if (exchange->body_len + bytes.len > conn->server->limits->body) {
+	if (len > conn->server->limits->body) {
 		refuse_body(conn);
 		return false;
 	}
-	if (wanted > BODY_FIRST)
-		wanted = BODY_FIRST;
-	exchange->body = append(exchange, exchange->body, &exchange->body_len,
-		&exchange->body_room, bytes, wanted);
+	if (len > exchange->body_room && !grow_body(conn, len))
+		return false;
+	memcpy(exchange->body + exchange->body_len, bytes.at, bytes.len);
+	exchange->body_len = len;
 	return true;
 }
 
@@ -238,13 +281,14 @@ static bool read_chunks(struct http_conn *conn, struct text input)
 /* The same for a body of known length. */
 static bool read_counted(struct http_conn *conn, struct text input)
 {
+	bool kept;
+
 	if (input.len > conn->body_left)
 		input.len = (size_t)conn->body_left;
 	conn->body_left -= input.len;
-	if (conn->current && !keep_body(conn, input))
-		return false;
+	kept = !conn->current || keep_body(conn, input);
 	drain(conn, input.len); /* after keep_body(), which reads it */
-	return conn->body_left == 0;
+	return kept && conn->body_left == 0;
 }
 
 static bool read_body(struct http_conn *conn)
@@ -300,7 +344,38 @@ static bool wants_input(const struct http_conn *conn)
 	return conn->reader != READ_CONTINUE;
 }
 
-static void settle(struct http_conn *conn)
+/*
+ * Whether the client has taken too little of what it is owed: some in each reply_timeout,
+ * not a byte now and then. Further requests do not count as taking.
+ */
+static bool takes_too_little(struct http_conn *conn)
+{
+	uint64_t now = loop_now(conn->server->loop);
+	size_t owed = stream_pending(conn->stream);
+	uint64_t taken = conn->produced - owed;
+	bool due = conn->owed_since &&
+		   now - conn->owed_since >= conn->server->limits->reply_timeout;
+	uint64_t least = conn->owed < TAKEN_LEAST ? conn->owed : TAKEN_LEAST;
+	bool too_little = due && owed > 0 && taken - conn->taken < least;
+
+	if (owed == 0) {
+		conn->owed_since = 0;
+	} else if (due || !conn->owed_since) {
+		conn->owed_since = now;
+		conn->owed = owed;
+		conn->taken = taken;
+	}
+	return too_little;
+}
+
+static void close_late(struct http_conn *conn, enum http_conn_state state)
+{
+	conn->server->figures.timed_out[state]++;
+	http_conn_close(conn);
+}
+
+/* What follows from a turn; rests: there is input left for the next one. */
+static void settle(struct http_conn *conn, bool rests)
 {
 	enum http_conn_state state = state_of(conn);
 
@@ -310,9 +385,14 @@ static void settle(struct http_conn *conn)
 		http_conn_close(conn);
 		return;
 	}
+	if (takes_too_little(conn)) {
+		close_late(conn, HTTP_CONN_WRITE);
+		return;
+	}
+	http_conn_count_unsent(conn);
 	if (state != conn->state || conn->requests != conn->moved_for)
 		http_conn_move(conn, state);
-	stream_read_enable(conn->stream, wants_input(conn));
+	stream_read_enable(conn->stream, !rests && wants_input(conn));
 }
 
 /* What is cut short gets its answer: the client may have ended its own side only. */
@@ -350,15 +430,38 @@ static bool step(struct http_conn *conn)
 	return false;
 }
 
+/* How many requests a turn may begin now: one, and some of what the pass can spare. */
+static unsigned share(struct http_server *server)
+{
+	uint64_t now = loop_now(server->loop);
+
+	if (server->spare_in != now) {
+		server->spare_in = now;
+		server->spare = PASS_REQUESTS;
+	}
+	return server->spare < TURN_REQUESTS ? 1 + server->spare : TURN_REQUESTS;
+}
+
+/*
+ * A turn ends after some requests, also where the client sent hundreds at once: those that
+ * are left have the next turn, and other connections theirs before it.
+ */
 static void take_turn(struct http_conn *conn)
 {
+	uint64_t first = conn->requests, last = first + share(conn->server);
+	bool rests;
+
 	conn->in_turn = true;
-	while (step(conn))
+	while ((rests = step(conn)) && conn->requests < last)
 		;
-	if (conn->client_ended)
+	if (conn->requests > first)
+		conn->server->spare -= (unsigned)(conn->requests - first - 1);
+	if (rests)
+		loop_upkeep(conn->server->loop, &conn->turn);
+	else if (conn->client_ended)
 		client_has_ended(conn);
 	conn->in_turn = false;
-	settle(conn);
+	settle(conn, rests);
 }
 
 static void run_turn(struct loop_item *item)
@@ -375,7 +478,12 @@ static void on_readable(void *owner)
 
 static void on_drained(void *owner)
 {
-	take_turn(owner);
+	struct http_conn *conn = owner;
+
+	if (link_is_listed(&conn->turn.link))
+		settle(conn, true);
+	else
+		take_turn(conn);
 }
 
 static void on_ended(void *owner, int error)
@@ -441,29 +549,35 @@ void http_conn_close(struct http_conn *conn)
 	loop_cancel(conn->server->loop, &conn->turn);
 	abandon_exchanges(conn);
 	conn->server->connections--;
+	conn->server->unsent -= conn->unsent;
+	conn->unsent = 0;
 	http_conn_move(conn, HTTP_CONN_CLOSED);
 	loop_reap(conn->server->loop, &conn->reap);
 }
 
 void http_conn_expired(struct http_conn *conn)
 {
+	uint64_t *timed_out = conn->server->figures.timed_out;
+
 	switch (conn->state) {
 	case HTTP_CONN_HEAD:
+		timed_out[HTTP_CONN_HEAD]++;
 		http_conn_refuse(conn, 408, "the head took too long");
 		break;
 	case HTTP_CONN_BODY:
+		timed_out[HTTP_CONN_BODY]++;
 		if (conn->current)
 			http_conn_refuse(conn, 408, "the body took too long");
 		conn->reader = READ_NOTHING;
 		break;
 	case HTTP_CONN_WRITE:
-		if (stream_pending(conn->stream) < conn->unsent)
-			http_conn_move(conn, HTTP_CONN_WRITE);
+		if (takes_too_little(conn))
+			close_late(conn, HTTP_CONN_WRITE);
 		else
-			http_conn_close(conn);
+			http_conn_move(conn, HTTP_CONN_WRITE);
 		return;
 	default:
-		http_conn_close(conn);
+		close_late(conn, conn->state);
 		return;
 	}
 	take_turn(conn);

@@ -23,9 +23,11 @@
 #include "base/mem.h"
 #include "net/http_conn.h"
 
-#define ACCEPT_BATCH 64
+#define ACCEPT_BATCH 16 /* in one pass: those who are here already want to be served */
+#define EXPIRE_BATCH 16 /* of one state in one pass */
 #define ACCEPT_PAUSE (100 * NS_PER_MS)
 #define LINGER_TIME  NS_PER_SEC
+#define FRESH        (100 * NS_PER_MS) /* idle for less is kept: its request is on its way */
 #define LISTEN_QUEUE 4096
 
 struct http_listener {
@@ -40,6 +42,7 @@ struct http_listener {
 
 static void set_accepting(struct http_server *server, bool on)
 {
+	server->figures.accept_pauses += !on && server->accepting;
 	server->accepting = on;
 	list_for_each (&server->listeners, link) {
 		struct http_listener *listener = container_of(
@@ -60,19 +63,64 @@ static void pause_ended(struct loop_timer *timer)
 		set_accepting(server, true);
 }
 
-/* A connection that could make room, longest there first; NULL: none. */
-static struct http_conn *dispensable(struct http_server *server)
+static void room_ended(struct loop_timer *timer)
 {
-	struct link *link = list_first(&server->states[HTTP_CONN_LINGER].conns);
+	struct http_server *server = container_of(timer, struct http_server, room);
 
-	if (!link)
-		link = list_first(&server->states[HTTP_CONN_IDLE].conns);
+	if (!server->draining && !loop_timer_running(&server->pause))
+		set_accepting(server, true);
+}
+
+static bool is_full(const struct http_server *server)
+{
+	return server->connections >= server->limits->connections;
+}
+
+static struct http_conn *first_in(
+	const struct http_server *server, enum http_conn_state state)
+{
+	struct link *link = list_first(&server->states[state].conns);
+
 	return link ? container_of(link, struct http_conn, link) : NULL;
 }
 
-static bool has_room(struct http_server *server)
+/*
+ * The connection that could make room, longest there first; NULL: none. One that was opened
+ * this moment, or whose request is here and not read yet, is not idle.
+ */
+static struct http_conn *dispensable(const struct http_server *server)
 {
-	return server->connections < server->limits->connections || dispensable(server);
+	struct http_conn *conn = first_in(server, HTTP_CONN_LINGER);
+
+	if (conn)
+		return conn;
+	conn = first_in(server, HTTP_CONN_IDLE);
+	if (!conn || loop_now(server->loop) - conn->since < FRESH ||
+		stream_has_unread(conn->stream))
+		return NULL;
+	return conn;
+}
+
+/* Nobody can be closed: whoever leaves, or has been idle for long enough, makes room. */
+static void wait_for_room(struct http_server *server)
+{
+	const struct http_conn *conn = first_in(server, HTTP_CONN_IDLE);
+	uint64_t age = conn ? loop_now(server->loop) - conn->since : 0;
+
+	set_accepting(server, false);
+	if (conn)
+		loop_timer_start(&server->room, age < FRESH ? FRESH - age : NS_PER_MS);
+}
+
+/* A connection has moved: accepting goes on if that made room, now or soon. */
+static void look_for_room(struct http_server *server)
+{
+	if (server->accepting || server->draining || loop_timer_running(&server->pause))
+		return;
+	if (!is_full(server) || first_in(server, HTTP_CONN_LINGER))
+		set_accepting(server, true);
+	else if (first_in(server, HTTP_CONN_IDLE) && !loop_timer_running(&server->room))
+		loop_timer_start(&server->room, FRESH);
 }
 
 /* ---- states ---- */
@@ -89,35 +137,46 @@ void http_conn_move(struct http_conn *conn, enum http_conn_state state)
 	if (state != HTTP_CONN_CLOSED) {
 		struct http_state *entered = &server->states[state];
 
-		conn->unsent = stream_pending(conn->stream);
 		list_append(&entered->conns, &conn->link);
 		if (entered->limit && !loop_timer_running(&entered->timer))
 			loop_timer_start(&entered->timer, entered->limit);
 	}
-	if (!server->accepting && !server->draining &&
-		!loop_timer_running(&server->pause) && has_room(server))
-		set_accepting(server, true);
+	look_for_room(server);
 }
 
 /*
  * Timers are some milliseconds off, so an early one waits for the rest and a little more.
+ * Thousands that came at once expire at once: a pass ends some of them, the next one more.
  */
-static void deadline_passed(struct loop_timer *timer)
+static void expire(struct http_state *state)
 {
-	struct http_state *state = container_of(timer, struct http_state, timer);
-	uint64_t now = loop_now(state->server->loop);
-	struct link *link;
+	struct http_server *server = state->server;
+	uint64_t now = loop_now(server->loop);
+	enum http_conn_state which = (enum http_conn_state)(state - server->states);
+	struct http_conn *conn;
 
-	while ((link = list_first(&state->conns)) != NULL) {
-		struct http_conn *conn = container_of(link, struct http_conn, link);
-
+	for (int i = 0; i < EXPIRE_BATCH; i++) {
+		conn = first_in(server, which);
+		if (!conn)
+			return;
 		if (now - conn->since < state->limit) {
-			loop_timer_start(
-				timer, conn->since + state->limit - now + NS_PER_MS);
+			loop_timer_start(&state->timer,
+				conn->since + state->limit - now + NS_PER_MS);
 			return;
 		}
 		http_conn_expired(conn);
 	}
+	loop_upkeep(server->loop, &state->more);
+}
+
+static void deadline_passed(struct loop_timer *timer)
+{
+	expire(container_of(timer, struct http_state, timer));
+}
+
+static void expire_more(struct loop_item *item)
+{
+	expire(container_of(item, struct http_state, more));
 }
 
 /* ---- accepting ---- */
@@ -152,10 +211,11 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 
 	loop_woke(server->loop);
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		struct http_conn *leaving = is_full(server) ? dispensable(server) : NULL;
 		int fd;
 
-		if (!has_room(server)) {
-			set_accepting(server, false);
+		if (is_full(server) && !leaving) {
+			wait_for_room(server);
 			return;
 		}
 		/* cppcheck's table of functions is wrong here: accept4(2) takes NULL. */
@@ -165,8 +225,11 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 			return;
 		if (fd < 0)
 			continue;
-		if (server->connections >= server->limits->connections)
-			http_conn_close(dispensable(server));
+		if (leaving) {
+			server->figures.evicted++;
+			http_conn_close(leaving);
+		}
+		server->figures.accepted++;
 		http_conn_open(server, fd);
 	}
 }
@@ -362,6 +425,18 @@ static void listeners_close(struct http_server *server)
 
 /* ---- life ---- */
 
+/* Thousands may be idle: each pass closes some of them. */
+static void close_idle(struct loop_item *item)
+{
+	struct http_server *server = container_of(item, struct http_server, drain);
+	struct http_conn *conn = NULL;
+
+	for (int i = 0; i < EXPIRE_BATCH && (conn = first_in(server, HTTP_CONN_IDLE)); i++)
+		http_conn_close(conn);
+	if (conn)
+		loop_upkeep(server->loop, item);
+}
+
 struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
 	const struct http_handler *handler, void *owner)
 {
@@ -372,11 +447,14 @@ struct http_server *http_server_new(struct loop *loop, const struct http_limits 
 	server->handler = handler;
 	server->owner = owner;
 	server->accepting = true;
+	server->drain.run = close_idle;
 	list_init(&server->listeners);
 	loop_timer_init(loop, &server->pause, pause_ended);
+	loop_timer_init(loop, &server->room, room_ended);
 	for (int i = 0; i < HTTP_CONN_STATES; i++) {
 		server->states[i].server = server;
 		list_init(&server->states[i].conns);
+		server->states[i].more.run = expire_more;
 		loop_timer_init(loop, &server->states[i].timer, deadline_passed);
 	}
 	server->states[HTTP_CONN_IDLE].limit = limits->idle_timeout;
@@ -388,9 +466,10 @@ struct http_server *http_server_new(struct loop *loop, const struct http_limits 
 }
 
 /* One that moves to a list still to be walked is met again, which does no harm. */
-static void for_all(struct http_server *server, void (*act)(struct http_conn *conn))
+static void for_all(struct http_server *server, enum http_conn_state from,
+	void (*act)(struct http_conn *conn))
 {
-	for (int i = 0; i < HTTP_CONN_STATES; i++) {
+	for (int i = from; i < HTTP_CONN_STATES; i++) {
 		struct list *conns = &server->states[i].conns;
 		struct link *next;
 
@@ -407,12 +486,37 @@ void http_server_drain(struct http_server *server)
 		return;
 	server->draining = true;
 	listeners_close(server);
-	for_all(server, http_conn_drain);
+	for_all(server, HTTP_CONN_IDLE + 1, http_conn_drain);
+	close_idle(&server->drain);
 }
 
 size_t http_server_connections(const struct http_server *server)
 {
 	return server->connections;
+}
+
+size_t http_server_in_state(const struct http_server *server, enum http_conn_state state)
+{
+	return server->states[state].conns.count;
+}
+
+const char *http_state_name(enum http_conn_state state)
+{
+	static const char *const names[HTTP_CONN_STATES] = { "idle", "head", "body", "work",
+		"write", "linger" };
+
+	return names[state];
+}
+
+const struct http_figures *http_server_figures(const struct http_server *server)
+{
+	return &server->figures;
+}
+
+static void state_stop(struct http_server *server, struct http_state *state)
+{
+	loop_timer_stop(&state->timer);
+	loop_cancel(server->loop, &state->more);
 }
 
 void http_server_free(struct http_server *server)
@@ -421,9 +525,11 @@ void http_server_free(struct http_server *server)
 		return;
 	server->draining = true;
 	listeners_close(server);
-	for_all(server, http_conn_close);
+	loop_cancel(server->loop, &server->drain);
+	for_all(server, HTTP_CONN_IDLE, http_conn_close);
 	for (int i = 0; i < HTTP_CONN_STATES; i++)
-		loop_timer_stop(&server->states[i].timer);
+		state_stop(server, &server->states[i]);
 	loop_timer_stop(&server->pause);
+	loop_timer_stop(&server->room);
 	free(server);
 }

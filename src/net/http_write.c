@@ -153,6 +153,8 @@ void http_exchange_free(struct http_exchange *exchange)
 {
 	if (exchange->held)
 		evbuffer_free(exchange->held);
+	if (!exchange->request.arena)
+		free(exchange->head);
 	if (exchange->own_arena)
 		arena_free(exchange->request.arena);
 	free(exchange);
@@ -179,6 +181,22 @@ static void release_held(struct http_conn *conn)
 	}
 }
 
+void http_conn_count_unsent(struct http_conn *conn)
+{
+	size_t now = stream_pending(conn->stream) + conn->held;
+
+	conn->server->unsent += now - conn->unsent;
+	conn->unsent = now;
+}
+
+/* The largest of late, slowly forgotten. */
+static void note_size(struct http_conn *conn, size_t size)
+{
+	if (size < conn->reply_size)
+		size = conn->reply_size - (conn->reply_size - size) / 16;
+	conn->reply_size = size;
+}
+
 static void send_reply(struct http_exchange *exchange, const struct http_reply *reply)
 {
 	struct http_conn *conn = exchange->conn;
@@ -186,11 +204,15 @@ static void send_reply(struct http_exchange *exchange, const struct http_reply *
 	bool closes = is_last && conn->reader == READ_NOTHING;
 
 	exchange->begun = false;
+	note_size(conn, reply->body.len);
 	if (oldest(conn) == exchange) {
+		size_t before = stream_pending(conn->stream);
+
 		write_reply(stream_output(conn->stream), exchange, reply, closes);
 		list_remove(&conn->exchanges, &exchange->link);
 		http_exchange_free(exchange);
 		release_held(conn);
+		conn->produced += stream_pending(conn->stream) - before;
 		stream_touch(conn->stream);
 	} else {
 		exchange->held = evbuffer_new();
@@ -199,6 +221,7 @@ static void send_reply(struct http_exchange *exchange, const struct http_reply *
 		write_reply(exchange->held, exchange, reply, closes);
 		conn->held += evbuffer_get_length(exchange->held);
 	}
+	http_conn_count_unsent(conn);
 	if (!conn->in_turn)
 		loop_deliver(conn->server->loop, &conn->turn);
 }
@@ -251,6 +274,7 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *detail)
 	if (status == 413 && !conn->chunked) /* else nobody knows how much is to come */
 		conn->reader = reader_after_refusal(conn, exchange);
 	conn->current = NULL;
+	server->figures.refused++;
 	reply.body = server->handler->error_body(
 		server->owner, status, detail, arena, &reply.content_type);
 	send_reply(exchange, &reply);
@@ -262,6 +286,7 @@ void http_conn_continue(struct http_conn *conn)
 	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 	stream_write(conn->stream, line, sizeof(line) - 1);
+	conn->produced += sizeof(line) - 1;
 }
 
 /* ---- what handlers ask of a request ---- */

@@ -215,11 +215,16 @@ def test_add_key_does_not_touch_a_broken_file(project):
     assert open(project.path("keys.yaml"), encoding="utf-8").read() == "keys: [ {"
 
 
-def test_add_key_with_a_rate_is_refused(project):
+def test_add_key_with_a_rate(project):
     before = open(project.path("keys.yaml"), encoding="utf-8").read()
-    refused(cli("add:key", "b", "--environment", "test", "--rate", "10/s",
-                project=project.folder), 1, "rate")
+    refused(cli("add:key", "b", "--environment", "test", "--rate", "often",
+                project=project.folder), 2, "rate")
     assert open(project.path("keys.yaml"), encoding="utf-8").read() == before
+    done = cli("add:key", "b", "--environment", "test", "--rate", "10/s", project=project.folder)
+    assert done.returncode == 0, done.stderr
+    with open(project.path("keys.yaml"), encoding="utf-8") as file:
+        assert yaml.safe_load(file)["keys"][-1]["rate"] == "10/s"
+    assert cli("test", project=project.folder).returncode == 0
 
 
 # ---- test --------------------------------------------------------------------------------------

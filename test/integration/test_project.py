@@ -391,8 +391,9 @@ def test_postgresql_accounts_that_are_errors(project, url, fragment):
     check_error(project, "accounts/pg.yaml", fragment)
 
 
-def test_a_rate_of_a_key_is_an_error(project):
-    project.keys[0]["rate"] = "100/s"
+@pytest.mark.parametrize("rate", ["fast", "100", "0/s", "-1/s", "1.5/s", "10/d", ["10/s"]])
+def test_a_rate_that_is_none_is_an_error(project, rate):
+    project.keys[0]["rate"] = rate
     project.write("keys.yaml", {"keys": project.keys})
     check_error(project, "keys.yaml", "rate")
 
