@@ -7,7 +7,7 @@
 #include "base/diag.h"
 #include "catalog/key.h"
 #include "cli/cli.h"
-#include "loop/tls.h"
+#include "loop/tls_store.h"
 #include "value/json.h"
 
 #define TAKES(option) (1U << (option))

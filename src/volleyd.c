@@ -18,7 +18,7 @@
 #include "front/event_api.h"
 #include "loop/dns.h"
 #include "loop/loop.h"
-#include "loop/tls.h"
+#include "loop/tls_store.h"
 #include "value/json.h"
 
 /* Exit codes. */

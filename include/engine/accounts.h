@@ -17,15 +17,22 @@ struct deployment;
 
 struct accounts *accounts_new(struct loop *loop);
 
-/* Every deployment was released before. */
+/* Every deployment was released before. What is closed then lives until it is reaped. */
 void accounts_free(struct accounts *accounts);
 
 /*
  * Puts a snapshot in force: opens (or takes over) the halves that enabled actions use, and
- * one connection of each in the background. With one reference; takes over the caller's
+ * one connection of each new one in the background, one half a pass. With one reference; takes over the caller's
  * reference to the snapshot.
  */
 struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *snapshot);
+
+/* What the last accounts_deploy() meant for the open halves. */
+struct accounts_change {
+	size_t kept, opened;
+	size_t closing; /* used by older deployments only: closed once their runs are over */
+};
+const struct accounts_change *accounts_change(const struct accounts *accounts);
 
 struct deployment *deployment_hold(struct deployment *deployment);
 

@@ -2,8 +2,12 @@
  * accounts.c - open account halves, shared by deployments and counted by them.
  *
  * A half stays open while a deployment uses it, keyed by what it was opened with (account,
- * environment and the fingerprint of its settings). A pool inside the snapshot was refused:
- * a reload would then close every warm connection.
+ * environment and the fingerprint of its settings). It keeps those settings, which have
+ * memory of their own, and nothing else of the catalog that brought them. A pool inside the
+ * snapshot was refused: a reload would then close every warm connection.
+ *
+ * First connections are begun for one half a pass: each may cost milliseconds, and a reload
+ * may bring hundreds of halves.
  */
 #include "engine/accounts.h"
 
@@ -12,19 +16,24 @@
 
 /* One open half. */
 struct half {
-	struct link link; /* accounts->halves */
-	unsigned users;   /* deployments */
-	struct text account_id;
+	struct link link;                /* accounts->halves */
+	struct link cold_link;           /* accounts->cold */
+	unsigned users;                  /* deployments */
+	const struct deployment *newest; /* of them; to be compared, never looked into */
 	enum environment environment;
 	uint64_t fingerprint;
 	const struct service_ops *service;
 	struct account *account;
-	struct snapshot *snapshot; /* whose arena holds its settings and names */
+	struct half_settings *settings; /* what account points to */
+	struct loop_item reap;
 };
 
 struct accounts {
 	struct loop *loop;
 	struct list halves;
+	struct list cold; /* of them, those whose first connection is not begun */
+	struct loop_item warm;
+	struct accounts_change change;
 };
 
 struct deployment {
@@ -35,17 +44,32 @@ struct deployment {
 				 unused */
 };
 
+static void warm_one(struct loop_item *item)
+{
+	struct accounts *accounts = container_of(item, struct accounts, warm);
+	struct link *link = list_take(&accounts->cold);
+	struct half *half = link ? container_of(link, struct half, cold_link) : NULL;
+
+	if (half)
+		half->service->warm(half->account);
+	if (!list_empty(&accounts->cold))
+		loop_upkeep(accounts->loop, &accounts->warm);
+}
+
 struct accounts *accounts_new(struct loop *loop)
 {
 	struct accounts *accounts = mem_zalloc(1, sizeof(*accounts));
 
 	accounts->loop = loop;
 	list_init(&accounts->halves);
+	list_init(&accounts->cold);
+	accounts->warm.run = warm_one;
 	return accounts;
 }
 
 void accounts_free(struct accounts *accounts)
 {
+	loop_cancel(accounts->loop, &accounts->warm);
 	free(accounts);
 }
 
@@ -55,33 +79,55 @@ static struct half *find_half(struct accounts *accounts,
 	list_for_each (&accounts->halves, link) {
 		struct half *half = container_of(link, struct half, link);
 
-		if (half->environment == environment && half->service == account->service &&
-			half->fingerprint == account->half[environment].fingerprint &&
-			text_equal(half->account_id, account->id))
+		if (half->fingerprint == account->half[environment].fingerprint &&
+			half->environment == environment &&
+			half->service == account->service &&
+			text_equal(half->settings->account, account->id))
 			return half;
 	}
 	return NULL;
 }
 
-static struct half *open_half(struct deployment *deployment,
+/* After everything of the pool that was closed before. */
+static void reap_half(struct loop_item *item)
+{
+	struct half *half = container_of(item, struct half, reap);
+
+	half_settings_release(half->settings);
+	loop_dispose(half, sizeof(*half));
+}
+
+static struct half *open_half(struct accounts *accounts,
+	const struct service_account *account, enum environment environment)
+{
+	struct half *half = mem_zalloc(1, sizeof(*half));
+
+	half->environment = environment;
+	half->fingerprint = account->half[environment].fingerprint;
+	half->service = account->service;
+	half->settings = half_settings_hold(account->half[environment].settings);
+	half->account = half->service->open(half->settings->checked, accounts->loop);
+	half->reap.run = reap_half;
+	list_append(&accounts->halves, &half->link);
+	list_append(&accounts->cold, &half->cold_link);
+	loop_upkeep(accounts->loop, &accounts->warm);
+	return half;
+}
+
+static struct half *use_half(struct deployment *deployment,
 	const struct service_account *account, enum environment environment)
 {
 	struct accounts *accounts = deployment->accounts;
 	struct half *half = find_half(accounts, account, environment);
 
-	if (!half) {
-		half = mem_zalloc(1, sizeof(*half));
-		half->account_id = account->id;
-		half->environment = environment;
-		half->fingerprint = account->half[environment].fingerprint;
-		half->service = account->service;
-		half->snapshot = snapshot_hold(deployment->snapshot);
-		half->account = account->service->open(
-			account->half[environment].settings, accounts->loop);
-		list_append(&accounts->halves, &half->link);
-		account->service->warm(half->account);
-	}
+	if (half)
+		accounts->change.kept++;
+	else
+		accounts->change.opened++;
+	if (!half)
+		half = open_half(accounts, account, environment);
 	half->users++;
+	half->newest = deployment;
 	return half;
 }
 
@@ -89,10 +135,11 @@ static void release_half(struct accounts *accounts, struct half *half)
 {
 	if (--half->users)
 		return;
-	half->service->close(half->account);
-	snapshot_release(half->snapshot);
+	if (link_is_listed(&half->cold_link))
+		list_remove(&accounts->cold, &half->cold_link);
 	list_remove(&accounts->halves, &half->link);
-	free(half);
+	half->service->close(half->account);
+	loop_reap(accounts->loop, &half->reap);
 }
 
 struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *snapshot)
@@ -104,6 +151,7 @@ struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *s
 	deployment->snapshot = snapshot;
 	deployment->halves = mem_zalloc(
 		snapshot->account_count * ENV_COUNT + 1, sizeof(struct half *));
+	accounts->change = (struct accounts_change){ 0 };
 	for (struct service_account *account = snapshot->accounts; account;
 		account = account->hh.next) {
 		if (!account->used || !account->service)
@@ -111,9 +159,17 @@ struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *s
 		for (int e = 0; e < ENV_COUNT; e++)
 			if (account->half[e].settings)
 				deployment->halves[account->index * ENV_COUNT + e] =
-					open_half(deployment, account, e);
+					use_half(deployment, account, e);
 	}
+	list_for_each (&accounts->halves, link)
+		if (container_of(link, struct half, link)->newest != deployment)
+			accounts->change.closing++;
 	return deployment;
+}
+
+const struct accounts_change *accounts_change(const struct accounts *accounts)
+{
+	return &accounts->change;
 }
 
 struct deployment *deployment_hold(struct deployment *deployment)

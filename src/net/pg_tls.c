@@ -16,8 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/text.h"
-#include "loop/tls.h"
+#include "loop/tls_pem.h"
+#include "loop/tls_store.h"
 #include "net/pg_option.h"
 
 #define NOWHERE "/dev/null/none"
@@ -149,10 +151,13 @@ static const char *fallback(const PQconninfoOption *options, size_t index)
 }
 
 bool pg_tls_append(const PQconninfoOption *options, const char *folder, struct arena *arena,
-	struct strbuf *out, struct errbuf *errbuf)
+	struct strbuf *out, uint64_t *files, struct errbuf *errbuf)
 {
+	struct strbuf stamp;
+
 	if (!check_together(options, errbuf))
 		return false;
+	strbuf_init_arena(&stamp, arena, SIZE_MAX);
 	for (size_t i = 0; i < array_len(tls_options); i++) {
 		const char *keyword = tls_options[i].keyword;
 		const char *value = pg_option_value(options, keyword);
@@ -171,7 +176,10 @@ bool pg_tls_append(const PQconninfoOption *options, const char *folder, struct a
 				pg_option_value(options, "sslmode"));
 			return false;
 		}
+		if (tls_options[i].is_path)
+			tls_pem_identify(&stamp, value);
 		pg_option_append(out, keyword, value);
 	}
+	*files = hash_bytes(stamp.data, stamp.len);
 	return true;
 }
