@@ -23,6 +23,24 @@ struct tls_context {
 	SSL_CTX *ssl;
 };
 
+/* A file of certificates that is taken in piece by piece; it is read whole when opened. */
+struct tls_bundle;
+
+/* NULL: it cannot be read, see errbuf. */
+must_check struct tls_bundle *tls_bundle_open(const char *path, struct errbuf *errbuf);
+void tls_bundle_close(struct tls_bundle *bundle);
+
+enum tls_take {
+	TLS_TAKE_MORE,  /* there may be more certificates in it */
+	TLS_TAKE_END,   /* that was the last one */
+	TLS_TAKE_BROKEN /* as when tls_each_certificate() is false; see errbuf */
+};
+
+/* Hands at most that many more certificates to take(), as tls_each_certificate() does. */
+must_check enum tls_take tls_bundle_take(struct tls_bundle *bundle, unsigned most,
+	bool (*take)(void *context, X509 *, bool is_first), void *context,
+	struct errbuf *errbuf);
+
 /*
  * Hands each certificate of the file to take(), which owns it then (the first with true);
  * false: there is none, or one is broken, or take() did not want it. Blocks.

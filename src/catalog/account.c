@@ -266,7 +266,7 @@ static void read_half(struct load *load, struct service_account *account,
 	half->pool = read_pool(load, ops, node);
 	check_others(load, node);
 	fields = connector_fields(load, ops, node);
-	if (!service_check_fields(ops->account, fields, node->place,
+	if (service_check_fields(ops->account, fields, node->place,
 		    arena_printf(load->arena, "the %s half", name), load->diag) &&
 		resolved)
 		check_half(load, account, environment, fields);

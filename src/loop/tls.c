@@ -1,10 +1,9 @@
 /*
  * tls.c - TLS contexts for connections to servers, and the servers themselves.
  *
- * All that a context needs is in memory once it is made: a handshake reads no file. That is
- * why the system's certificates are taken from its bundle, in one store for all contexts:
- * parsing it takes as long as hundreds of handshakes. Refused: its folder of hashed names,
- * which OpenSSL would search during a handshake.
+ * All that a context needs is in memory once it is made: a handshake reads no file. Whom it
+ * trusts is the business of tls_store. Refused: a context for each account; those that name
+ * the same files share one, and a reload whose files did not change makes none.
  */
 #include "loop/tls.h"
 
@@ -14,11 +13,11 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "loop/tls_files.h"
+#include "loop/tls_store.h"
 
 struct tls_peer {
 	struct tls_context *context;
@@ -27,67 +26,7 @@ struct tls_peer {
 	SSL_SESSION *session; /* the newest that the server gave us; NULL: none */
 };
 
-static X509_STORE *system_store;
-
-/* Where systems keep the bundle of all CAs, beside where OpenSSL was told to look. */
-static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
-	"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
-
 /* ---- whom we trust ---- */
-
-static X509_STORE *read_store(const char *path, struct errbuf *errbuf)
-{
-	X509_STORE *store = X509_STORE_new();
-
-	if (!store)
-		mem_exhausted();
-	if (tls_each_certificate(path, tls_trust, store, errbuf))
-		return store;
-	X509_STORE_free(store);
-	return NULL;
-}
-
-const char *tls_system_bundle(void)
-{
-	const char *path = getenv(X509_get_default_cert_file_env());
-	struct stat st;
-
-	if (path && *path)
-		return path;
-	path = X509_get_default_cert_file();
-	for (size_t i = 0; stat(path, &st) != 0; i++) {
-		if (i == array_len(bundles))
-			return NULL;
-		path = bundles[i];
-	}
-	return path;
-}
-
-/* The store of these settings with a reference for the caller; NULL: see errbuf. */
-static X509_STORE *get_store(const struct tls_settings *settings, struct errbuf *errbuf)
-{
-	const char *bundle;
-
-	if (settings->ca)
-		return read_store(settings->ca, errbuf);
-	if (!system_store) {
-		bundle = tls_system_bundle();
-		if (!bundle) {
-			errbuf_set(errbuf, "the system has no file of certificates");
-			return NULL;
-		}
-		system_store = read_store(bundle, errbuf);
-	}
-	if (system_store)
-		X509_STORE_up_ref(system_store);
-	return system_store;
-}
-
-void tls_drop_cache(void)
-{
-	X509_STORE_free(system_store);
-	system_store = NULL;
-}
 
 static bool set_trust(
 	SSL_CTX *ssl, const struct tls_settings *settings, struct errbuf *errbuf)
@@ -98,7 +37,8 @@ static bool set_trust(
 		SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);
 		return true;
 	}
-	store = get_store(settings, errbuf);
+	store = settings->ca ? tls_store_read(settings->ca, errbuf)
+			     : tls_store_system(errbuf);
 	if (!store)
 		return false;
 	SSL_CTX_set_cert_store(ssl, store);
@@ -162,8 +102,9 @@ static char *identify(const struct tls_settings *settings)
 	struct strbuf out;
 
 	strbuf_init(&out, SIZE_MAX);
-	strbuf_printf(&out, "%d ", settings->verify);
-	tls_identify_file(&out, settings->verify ? settings->ca : NULL);
+	strbuf_printf(&out, "%d%d ", settings->verify, settings->ca != NULL);
+	if (settings->verify)
+		tls_identify_file(&out, settings->ca ? settings->ca : tls_system_bundle());
 	tls_identify_file(&out, settings->certificate);
 	tls_identify_file(&out, settings->key);
 	strbuf_char(&out, '\0');

@@ -9,6 +9,7 @@
  */
 #include "loop/tls_files.h"
 
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -54,36 +55,81 @@ static BIO *open_file(
 	return bio;
 }
 
+struct tls_bundle {
+	struct arena *arena; /* holds this, too */
+	const char *path;
+	BIO *bio;
+	size_t count; /* of certificates taken */
+};
+
+struct tls_bundle *tls_bundle_open(const char *path, struct errbuf *errbuf)
+{
+	struct arena *arena = arena_new_lasting();
+	struct tls_bundle *bundle = arena_zalloc(arena, 1, sizeof(*bundle));
+
+	bundle->arena = arena;
+	bundle->path = arena_text(arena, text_of(path)).at;
+	bundle->bio = open_file(path, FILE_MAX, arena, errbuf);
+	if (bundle->bio)
+		return bundle;
+	arena_free(arena);
+	return NULL;
+}
+
+void tls_bundle_close(struct tls_bundle *bundle)
+{
+	if (!bundle)
+		return;
+	BIO_free(bundle->bio);
+	arena_free(bundle->arena);
+}
+
+/* There is no next certificate: whether that is all right. */
+static bool is_end(const struct tls_bundle *bundle, struct errbuf *errbuf)
+{
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		errbuf_set(errbuf, "%s: certificate %zu is broken: %s", bundle->path,
+			bundle->count + 1, last_reason());
+	else if (bundle->count == 0)
+		errbuf_set(
+			errbuf, "%s: no certificate in PEM format is in it", bundle->path);
+	else
+		return true;
+	return false;
+}
+
+enum tls_take tls_bundle_take(struct tls_bundle *bundle, unsigned most,
+	bool (*take)(void *context, X509 *, bool), void *context, struct errbuf *errbuf)
+{
+	enum tls_take result = TLS_TAKE_MORE;
+
+	ERR_clear_error();
+	for (unsigned i = 0; i < most && result == TLS_TAKE_MORE; i++) {
+		X509 *certificate = PEM_read_bio_X509_AUX(
+			bundle->bio, NULL, no_passphrase, NULL);
+
+		if (!certificate) {
+			result = is_end(bundle, errbuf) ? TLS_TAKE_END : TLS_TAKE_BROKEN;
+		} else if (!take(context, certificate, bundle->count++ == 0)) {
+			errbuf_set(errbuf, "%s: certificate %zu is not usable: %s",
+				bundle->path, bundle->count, last_reason());
+			result = TLS_TAKE_BROKEN;
+		}
+	}
+	ERR_clear_error();
+	return result;
+}
+
 bool tls_each_certificate(const char *path, bool (*take)(void *context, X509 *, bool),
 	void *context, struct errbuf *errbuf)
 {
-	struct arena *arena = arena_new();
-	BIO *bio = open_file(path, FILE_MAX, arena, errbuf);
-	size_t count = 0;
-	X509 *certificate;
-	bool good = bio != NULL;
+	struct tls_bundle *bundle = tls_bundle_open(path, errbuf);
+	enum tls_take result = TLS_TAKE_BROKEN;
 
-	ERR_clear_error();
-	while (good &&
-		(certificate = PEM_read_bio_X509_AUX(bio, NULL, no_passphrase, NULL))) {
-		if (!take(context, certificate, count++ == 0)) {
-			errbuf_set(errbuf, "%s: certificate %zu is not usable: %s", path,
-				count, last_reason());
-			good = false;
-		}
-	}
-	if (good && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-		errbuf_set(errbuf, "%s: certificate %zu is broken: %s", path, count + 1,
-			last_reason());
-		good = false;
-	} else if (good && count == 0) {
-		errbuf_set(errbuf, "%s: no certificate in PEM format is in it", path);
-		good = false;
-	}
-	ERR_clear_error();
-	BIO_free(bio);
-	arena_free(arena);
-	return good;
+	if (bundle)
+		result = tls_bundle_take(bundle, UINT_MAX, take, context, errbuf);
+	tls_bundle_close(bundle);
+	return result == TLS_TAKE_END;
 }
 
 bool tls_trust(void *store, X509 *certificate, bool is_first)

@@ -16,16 +16,16 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
-#include "loop/tls_pem.h"
+#include "loop/tls_files.h"
 
 /* Where systems keep the bundle of all CAs, beside where OpenSSL was told to look. */
 static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
 
 static struct {
-	X509_STORE *store;   /* NULL: none was needed so far */
-	char *identity;      /* of the bundle that it is of */
-	struct tls_pem *pem; /* what it is still filled from; NULL: it is full */
+	X509_STORE *store;         /* NULL: none was needed so far */
+	char *identity;            /* of the bundle that it is of */
+	struct tls_bundle *bundle; /* what it is still filled from; NULL: it is full */
 } system_store;
 
 static X509_STORE *new_store(void)
@@ -37,38 +37,11 @@ static X509_STORE *new_store(void)
 	return store;
 }
 
-/* Takes up to that many certificates; *good is false when one is broken. */
-static bool take(X509_STORE *store, struct tls_pem *pem, unsigned certificates, bool *good,
-	struct errbuf *errbuf)
-{
-	X509 *certificate = NULL;
-
-	*good = true;
-	for (unsigned i = 0; i < certificates && *good; i++) {
-		certificate = tls_pem_next(pem, good, errbuf);
-		if (!certificate)
-			return false;
-		if (X509_STORE_add_cert(store, certificate) != 1) {
-			tls_pem_unusable(pem, errbuf);
-			*good = false;
-		}
-		X509_free(certificate);
-	}
-	return *good;
-}
-
 X509_STORE *tls_store_read(const char *path, struct errbuf *errbuf)
 {
-	struct tls_pem *pem = tls_pem_open(path, errbuf);
-	X509_STORE *store;
-	bool good;
+	X509_STORE *store = new_store();
 
-	if (!pem)
-		return NULL;
-	store = new_store();
-	(void)take(store, pem, UINT_MAX, &good, errbuf);
-	tls_pem_close(pem);
-	if (good)
+	if (tls_each_certificate(path, tls_trust, store, errbuf))
 		return store;
 	X509_STORE_free(store);
 	return NULL;
@@ -98,26 +71,26 @@ static char *identify(const char *bundle)
 	struct strbuf out;
 
 	strbuf_init(&out, SIZE_MAX);
-	tls_pem_identify(&out, bundle);
+	tls_identify_file(&out, bundle);
 	strbuf_char(&out, '\0');
 	return out.data;
 }
 
 static bool begin(const char *bundle, char *identity, struct errbuf *errbuf)
 {
-	struct tls_pem *pem = tls_pem_open(bundle, errbuf);
+	struct tls_bundle *opened = tls_bundle_open(bundle, errbuf);
 	struct errbuf ignored;
 
-	if (!pem)
+	if (!opened)
 		return false;
 	/* The file has changed between two contexts of one load: the first one's is filled
 	 * now, for nobody will come back to it. */
-	while (system_store.pem && tls_store_fill(UINT_MAX, &ignored))
+	while (system_store.bundle && tls_store_fill(UINT_MAX, &ignored))
 		;
 	tls_drop_cache();
 	system_store.store = new_store();
 	system_store.identity = identity;
-	system_store.pem = pem;
+	system_store.bundle = opened;
 	return true;
 }
 
@@ -143,29 +116,31 @@ X509_STORE *tls_store_system(struct errbuf *errbuf)
 
 bool tls_store_fill(unsigned certificates, struct errbuf *errbuf)
 {
-	bool good;
+	enum tls_take result;
 
 	errbuf->text[0] = '\0';
-	if (!system_store.pem)
+	if (!system_store.bundle)
 		return false;
-	if (take(system_store.store, system_store.pem, certificates, &good, errbuf))
+	result = tls_bundle_take(
+		system_store.bundle, certificates, tls_trust, system_store.store, errbuf);
+	if (result == TLS_TAKE_MORE)
 		return true;
-	tls_pem_close(system_store.pem);
-	system_store.pem = NULL;
-	if (!good)
+	tls_bundle_close(system_store.bundle);
+	system_store.bundle = NULL;
+	if (result == TLS_TAKE_BROKEN)
 		tls_drop_cache();
 	return false;
 }
 
 void tls_store_abandon(void)
 {
-	if (system_store.pem)
+	if (system_store.bundle)
 		tls_drop_cache();
 }
 
 void tls_drop_cache(void)
 {
-	tls_pem_close(system_store.pem);
+	tls_bundle_close(system_store.bundle);
 	X509_STORE_free(system_store.store);
 	free(system_store.identity);
 	memset(&system_store, 0, sizeof(system_store));

@@ -18,7 +18,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
-#include "loop/tls_pem.h"
+#include "loop/tls_files.h"
 #include "loop/tls_store.h"
 #include "net/pg_option.h"
 
@@ -177,7 +177,7 @@ bool pg_tls_append(const PQconninfoOption *options, const char *folder, struct a
 			return false;
 		}
 		if (tls_options[i].is_path)
-			tls_pem_identify(&stamp, value);
+			tls_identify_file(&stamp, value);
 		pg_option_append(out, keyword, value);
 	}
 	*files = hash_bytes(stamp.data, stamp.len);
