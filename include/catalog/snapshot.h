@@ -45,6 +45,16 @@ must_check struct snapshot *snapshot_load(
 struct snapshot *snapshot_hold(struct snapshot *snapshot);
 void snapshot_release(struct snapshot *snapshot);
 
+/* How two snapshots differ, by ids and what their files said. */
+struct snapshot_difference {
+	size_t added, changed, removed;
+};
+struct snapshot_change {
+	struct snapshot_difference events, accounts;
+};
+struct snapshot_change snapshot_compare(
+	const struct snapshot *old, const struct snapshot *next);
+
 /* Whole snapshots that somebody still refers to. */
 size_t snapshot_alive(void);
 

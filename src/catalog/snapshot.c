@@ -60,3 +60,55 @@ const struct key *snapshot_key(const struct snapshot *snapshot, struct text clie
 		HASH_FIND(hh, snapshot->keys, client_key.at, client_key.len, key);
 	return key;
 }
+
+/* ---- two of them ------------------------------------------------------------------------ */
+
+static bool account_changed(
+	const struct service_account *old, const struct service_account *next)
+{
+	if (old->digest != next->digest)
+		return true;
+	for (int e = 0; e < ENV_COUNT; e++)
+		if (old->half[e].fingerprint != next->half[e].fingerprint)
+			return true; /* what its file refers to is another */
+	return false;
+}
+
+static struct snapshot_difference compare_events(
+	const struct snapshot *old, const struct snapshot *next)
+{
+	struct snapshot_difference difference = { .removed = old->event_count };
+
+	for (const struct event_def *event = next->events; event; event = event->hh.next) {
+		const struct event_def *before = snapshot_event(old, event->id);
+
+		difference.added += before == NULL;
+		difference.removed -= before != NULL;
+		difference.changed += before && before->digest != event->digest;
+	}
+	return difference;
+}
+
+static struct snapshot_difference compare_accounts(
+	const struct snapshot *old, const struct snapshot *next)
+{
+	struct snapshot_difference difference = { .removed = old->account_count };
+
+	for (const struct service_account *account = next->accounts; account;
+		account = account->hh.next) {
+		const struct service_account *before;
+
+		HASH_FIND(hh, old->accounts, account->id.at, account->id.len, before);
+		difference.added += before == NULL;
+		difference.removed -= before != NULL;
+		difference.changed += before && account_changed(before, account);
+	}
+	return difference;
+}
+
+struct snapshot_change snapshot_compare(
+	const struct snapshot *old, const struct snapshot *next)
+{
+	return (struct snapshot_change){ .events = compare_events(old, next),
+		.accounts = compare_accounts(old, next) };
+}
