@@ -8,6 +8,7 @@
 #ifndef VOLLEY_BASE_ARENA_H
 #define VOLLEY_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/macros.h"
@@ -26,6 +27,12 @@ struct arena *arena_new_lasting(void);
 
 /* Frees the arena and all that was allocated in it. NULL is allowed. */
 void arena_free(struct arena *arena);
+
+/*
+ * Frees about that many bytes of an arena that is not used any more, for giving tens of MiB
+ * back takes tens of milliseconds. True: there is more of it; false: it is gone.
+ */
+must_check bool arena_free_some(struct arena *arena, size_t bytes);
 
 /* Uninitialised bytes, aligned for any type; live as long as the arena. Never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);

@@ -45,6 +45,12 @@ must_check struct snapshot *snapshot_load(
 struct snapshot *snapshot_hold(struct snapshot *snapshot);
 void snapshot_release(struct snapshot *snapshot);
 
+/*
+ * Gives a reference back in steps: frees about that many bytes when it was the last one.
+ * True: there is more to free; call it again, until it is false.
+ */
+must_check bool snapshot_release_some(struct snapshot *snapshot, size_t bytes);
+
 /* How two snapshots differ, by ids and what their files said. */
 struct snapshot_difference {
 	size_t added, changed, removed;

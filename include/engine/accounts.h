@@ -36,7 +36,10 @@ const struct accounts_change *accounts_change(const struct accounts *accounts);
 
 struct deployment *deployment_hold(struct deployment *deployment);
 
-/* The last release closes what no other deployment uses and lets go of the snapshot. */
+/*
+ * The last release closes what no other deployment uses, and lets go of the snapshot, whose
+ * memory is given back over the next passes.
+ */
 void deployment_release(struct deployment *deployment);
 
 const struct snapshot *deployment_snapshot(const struct deployment *deployment);

@@ -150,19 +150,49 @@ struct arena *arena_new_lasting(void)
 	return new_arena(&total_lasting);
 }
 
+static void run_deferred(struct arena *arena)
+{
+	struct deferred *deferred = arena->deferred;
+
+	arena->deferred = NULL;
+	for (; deferred; deferred = deferred->next)
+		deferred->end(deferred->object);
+}
+
+/* Takes a chunk out; the one that holds the arena itself when it is the only one left. */
+static struct chunk *detach_chunk(struct arena *arena)
+{
+	struct chunk *chunk = arena->chunks;
+
+	if (chunk->data != (char *)arena) {
+		arena->chunks = chunk->next;
+	} else if (chunk->next) {
+		chunk = chunk->next;
+		arena->chunks->next = chunk->next;
+	}
+	return chunk;
+}
+
+bool arena_free_some(struct arena *arena, size_t bytes)
+{
+	size_t *sum = arena->total, freed = 0;
+	struct chunk *chunk;
+	bool more = true;
+
+	run_deferred(arena);
+	while (more && freed < bytes) {
+		chunk = detach_chunk(arena);
+		more = chunk->data != (char *)arena;
+		freed += chunk->size;
+		chunk_give_back(chunk, sum);
+	}
+	return more;
+}
+
 void arena_free(struct arena *arena)
 {
-	struct chunk *chunk = arena ? arena->chunks : NULL;
-	size_t *sum = arena ? arena->total : NULL;
-
-	for (struct deferred *d = arena ? arena->deferred : NULL; d; d = d->next)
-		d->end(d->object);
-	while (chunk) {
-		struct chunk *next = chunk->next;
-
-		chunk_give_back(chunk, sum);
-		chunk = next;
-	}
+	while (arena && arena_free_some(arena, SIZE_MAX))
+		;
 }
 
 /* A chunk for one block only. It goes behind the front one, whose rest stays in use. */

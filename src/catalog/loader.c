@@ -18,8 +18,9 @@
 
 enum {
 	MAX_IDLE = 4096,
-	KEYS_STEP = 100,      /* keys checked in a step */
-	CERTIFICATES_STEP = 4 /* certificates parsed in a step; one takes 0.2 ms */
+	KEYS_STEP = 100,             /* keys checked in a step */
+	FREE_STEP = 2 * 1024 * 1024, /* bytes freed in a step */
+	CERTIFICATES_STEP = 4        /* certificates parsed in a step; one takes 0.2 ms */
 };
 
 struct loader {
@@ -172,6 +173,17 @@ static bool fill_store(struct loader *loader)
 	return true;
 }
 
+/* A folder with errors leaves nothing but its messages. */
+static bool free_failed(struct loader *loader)
+{
+	if (diag_errors(loader->load.diag) == loader->errors)
+		return true;
+	if (snapshot_release_some(loader->load.snapshot, FREE_STEP))
+		return false;
+	loader->load.snapshot = NULL;
+	return true;
+}
+
 static bool (*const stages[])(struct loader *loader) = {
 	read_settings,
 	list_files,
@@ -183,6 +195,7 @@ static bool (*const stages[])(struct loader *loader) = {
 	link_account,
 	warn_of_others,
 	fill_store,
+	free_failed,
 };
 
 /* ---- a loader --------------------------------------------------------------------------- */
@@ -223,7 +236,7 @@ struct snapshot *loader_finish(struct loader *loader)
 {
 	struct snapshot *snapshot = loader->load.snapshot;
 
-	if (loader->stage < array_len(stages) ||
+	if (loader->stage < array_len(stages) || !snapshot ||
 		diag_errors(loader->load.diag) != loader->errors) {
 		loader_cancel(loader);
 		return NULL;

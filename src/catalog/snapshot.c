@@ -29,18 +29,34 @@ struct snapshot *snapshot_hold(struct snapshot *snapshot)
 	return snapshot;
 }
 
+/* Nobody refers to it any more. */
+static void bury(struct snapshot *snapshot)
+{
+	alive -= snapshot->version != 0;
+	HASH_CLEAR(hh, snapshot->keys);
+	HASH_CLEAR(hh, snapshot->accounts);
+	HASH_CLEAR(hh, snapshot->events);
+}
+
+bool snapshot_release_some(struct snapshot *snapshot, size_t bytes)
+{
+	if (snapshot->references > 1) {
+		snapshot->references--;
+		return false;
+	}
+	if (snapshot->references == 1)
+		bury(snapshot);
+	snapshot->references = 0;
+	return arena_free_some(snapshot->arena, bytes);
+}
+
 void snapshot_release(struct snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
 	assert(snapshot->references > 0);
-	if (--snapshot->references)
-		return;
-	alive -= snapshot->version != 0;
-	HASH_CLEAR(hh, snapshot->keys);
-	HASH_CLEAR(hh, snapshot->accounts);
-	HASH_CLEAR(hh, snapshot->events);
-	arena_free(snapshot->arena);
+	while (snapshot_release_some(snapshot, SIZE_MAX))
+		;
 }
 
 const struct event_def *snapshot_event(const struct snapshot *snapshot, struct text id)

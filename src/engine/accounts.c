@@ -6,13 +6,15 @@
  * memory of their own, and nothing else of the catalog that brought them. A pool inside the
  * snapshot was refused: a reload would then close every warm connection.
  *
- * First connections are begun for one half a pass: each may cost milliseconds, and a reload
- * may bring hundreds of halves.
+ * First connections are begun for one half a pass, and a catalog that is over is freed over
+ * several: either may cost many milliseconds.
  */
 #include "engine/accounts.h"
 
 #include "base/list.h"
 #include "base/mem.h"
+
+enum { BURY_STEP = 2 * 1024 * 1024 }; /* bytes of a catalog that are freed in a pass */
 
 /* One open half. */
 struct half {
@@ -33,10 +35,13 @@ struct accounts {
 	struct list halves;
 	struct list cold; /* of them, those whose first connection is not begun */
 	struct loop_item warm;
+	struct list gone; /* deployments whose snapshot is being freed */
+	struct loop_item bury;
 	struct accounts_change change;
 };
 
 struct deployment {
+	struct link link; /* accounts->gone, once there are no references */
 	unsigned references;
 	struct accounts *accounts;
 	struct snapshot *snapshot;
@@ -56,6 +61,30 @@ static void warm_one(struct loop_item *item)
 		loop_upkeep(accounts->loop, &accounts->warm);
 }
 
+/* False: nothing is left to free. */
+static bool bury_some(struct accounts *accounts, size_t bytes)
+{
+	struct link *link = list_first(&accounts->gone);
+	struct deployment *deployment;
+
+	if (!link)
+		return false;
+	deployment = container_of(link, struct deployment, link);
+	if (!snapshot_release_some(deployment->snapshot, bytes)) {
+		list_remove(&accounts->gone, link);
+		free(deployment);
+	}
+	return true;
+}
+
+static void bury(struct loop_item *item)
+{
+	struct accounts *accounts = container_of(item, struct accounts, bury);
+
+	if (bury_some(accounts, BURY_STEP))
+		loop_upkeep(accounts->loop, &accounts->bury);
+}
+
 struct accounts *accounts_new(struct loop *loop)
 {
 	struct accounts *accounts = mem_zalloc(1, sizeof(*accounts));
@@ -63,13 +92,18 @@ struct accounts *accounts_new(struct loop *loop)
 	accounts->loop = loop;
 	list_init(&accounts->halves);
 	list_init(&accounts->cold);
+	list_init(&accounts->gone);
 	accounts->warm.run = warm_one;
+	accounts->bury.run = bury;
 	return accounts;
 }
 
 void accounts_free(struct accounts *accounts)
 {
 	loop_cancel(accounts->loop, &accounts->warm);
+	loop_cancel(accounts->loop, &accounts->bury);
+	while (bury_some(accounts, SIZE_MAX))
+		;
 	free(accounts);
 }
 
@@ -188,9 +222,9 @@ void deployment_release(struct deployment *deployment)
 	for (size_t i = 0; i < count; i++)
 		if (deployment->halves[i])
 			release_half(deployment->accounts, deployment->halves[i]);
-	snapshot_release(deployment->snapshot);
 	free(deployment->halves);
-	free(deployment);
+	list_append(&deployment->accounts->gone, &deployment->link);
+	loop_upkeep(deployment->accounts->loop, &deployment->accounts->bury);
 }
 
 const struct snapshot *deployment_snapshot(const struct deployment *deployment)

@@ -15,7 +15,10 @@
 #include "catalog/loader.h"
 #include "front/messages.h"
 
-enum { MESSAGES_STEP = 10 }; /* logged in a pass; each looks for its line in its file */
+enum {
+	MESSAGES_STEP = 10, /* logged in a pass; each looks for its line in its file */
+	FREE_STEP = 2 * 1024 * 1024 /* bytes freed in a pass */
+};
 
 enum state {
 	DEPLOY_IDLE,
@@ -23,6 +26,7 @@ enum state {
 	DEPLOY_TELLING, /* messages are being logged */
 	DEPLOY_SWAP,    /* the next catalog, if there is one, is about to be in force */
 	DEPLOY_TIDYING, /* the old one goes, if nobody uses it */
+	DEPLOY_FREEING, /* what was read goes piece by piece */
 	DEPLOY_END
 };
 
@@ -196,6 +200,14 @@ static void tidy(struct deploy *deploy)
 	snapshot_release(deploy->next);
 	deploy->old = NULL;
 	deploy->next = NULL;
+	deploy->state = DEPLOY_FREEING;
+}
+
+static void free_messages(struct deploy *deploy)
+{
+	if (arena_free_some(deploy->messages, FREE_STEP))
+		return;
+	deploy->messages = NULL;
 	deploy->state = DEPLOY_END;
 }
 
@@ -208,13 +220,12 @@ static void drop(struct deploy *deploy)
 	tidy(deploy);
 	arena_free(deploy->messages);
 	deploy->messages = NULL;
-	deploy->state = DEPLOY_IDLE;
-	deploy->figures.running = false;
 }
 
 static void end(struct deploy *deploy)
 {
-	drop(deploy);
+	deploy->state = DEPLOY_IDLE;
+	deploy->figures.running = false;
 	if (deploy->succeeded) {
 		deploy->figures.succeeded++;
 		deploy->figures.last_success_ms = clock_wall_ms();
@@ -234,6 +245,7 @@ static void run_step(struct loop_item *item)
 		[DEPLOY_TELLING] = tell,
 		[DEPLOY_SWAP] = swap,
 		[DEPLOY_TIDYING] = tidy,
+		[DEPLOY_FREEING] = free_messages,
 		[DEPLOY_END] = end,
 	};
 	struct deploy *deploy = container_of(item, struct deploy, step);
@@ -291,6 +303,7 @@ void deploy_stop(struct deploy *deploy)
 	deploy->again = false;
 	if (deploy->state < DEPLOY_TIDYING)
 		log_failure(deploy, "volleyd is about to end");
+	drop(deploy);
 	end(deploy);
 }
 
