@@ -6,26 +6,31 @@
  * memory of their own, and nothing else of the catalog that brought them. A pool inside the
  * snapshot was refused: a reload would then close every warm connection.
  *
- * First connections are begun for one half a pass, and a catalog that is over is freed over
- * several: either may cost many milliseconds.
+ * A reload may bring or end hundreds of halves. So they are opened, when no task does it
+ * before, and closed some in a pass; a catalog that is over is freed over several passes, too.
  */
 #include "engine/accounts.h"
+
+#include <limits.h>
 
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { BURY_STEP = 2 * 1024 * 1024 }; /* bytes of a catalog that are freed in a pass */
+enum {
+	CLOSE_STEP = 2, /* halves closed in a pass, each with all its connections */
+	BURY_STEP = 2 * 1024 * 1024 /* bytes of a catalog that are freed in a pass */
+};
 
 /* One open half. */
 struct half {
 	struct link link;                /* accounts->halves */
-	struct link cold_link;           /* accounts->cold */
+	struct link work_link;           /* accounts->cold or accounts->unused, or none */
 	unsigned users;                  /* deployments */
 	const struct deployment *newest; /* of them; to be compared, never looked into */
 	enum environment environment;
 	uint64_t fingerprint;
 	const struct service_ops *service;
-	struct account *account;
+	struct account *account;        /* NULL: not open yet */
 	struct half_settings *settings; /* what account points to */
 	struct loop_item reap;
 };
@@ -33,8 +38,9 @@ struct half {
 struct accounts {
 	struct loop *loop;
 	struct list halves;
-	struct list cold; /* of them, those whose first connection is not begun */
-	struct loop_item warm;
+	struct list cold;   /* of them, those whose first connection is not begun */
+	struct list unused; /* of them, those without users, to be closed */
+	struct loop_item warm, close;
 	struct list gone; /* deployments whose snapshot is being freed */
 	struct loop_item bury;
 	struct accounts_change change;
@@ -49,16 +55,61 @@ struct deployment {
 				 unused */
 };
 
+/* The half at the front of a list of work, taken off; NULL: none. */
+static struct half *take_half(struct list *list)
+{
+	struct link *link = list_take(list);
+
+	return link ? container_of(link, struct half, work_link) : NULL;
+}
+
+static struct account *open_account(struct half *half, struct loop *loop)
+{
+	if (!half->account)
+		half->account = half->service->open(half->settings->checked, loop);
+	return half->account;
+}
+
+/* One a pass: a connect may cost milliseconds. */
 static void warm_one(struct loop_item *item)
 {
 	struct accounts *accounts = container_of(item, struct accounts, warm);
-	struct link *link = list_take(&accounts->cold);
-	struct half *half = link ? container_of(link, struct half, cold_link) : NULL;
+	struct half *half = take_half(&accounts->cold);
 
 	if (half)
-		half->service->warm(half->account);
+		half->service->warm(open_account(half, accounts->loop));
 	if (!list_empty(&accounts->cold))
 		loop_upkeep(accounts->loop, &accounts->warm);
+}
+
+/* After everything of the pool that was closed before. */
+static void reap_half(struct loop_item *item)
+{
+	struct half *half = container_of(item, struct half, reap);
+
+	half_settings_release(half->settings);
+	loop_dispose(half, sizeof(*half));
+}
+
+static void close_some(struct accounts *accounts, unsigned most)
+{
+	struct half *half;
+
+	while (most-- > 0 && (half = take_half(&accounts->unused))) {
+		list_remove(&accounts->halves, &half->link);
+		if (half->account)
+			half->service->close(half->account);
+		loop_reap(accounts->loop, &half->reap);
+	}
+}
+
+static void on_close(struct loop_item *item)
+{
+	struct accounts *accounts = container_of(item, struct accounts, close);
+
+	close_some(accounts, CLOSE_STEP);
+	if (!list_empty(&accounts->unused))
+		loop_upkeep(accounts->loop, &accounts->close);
 }
 
 /* False: nothing is left to free. */
@@ -92,9 +143,11 @@ struct accounts *accounts_new(struct loop *loop)
 	accounts->loop = loop;
 	list_init(&accounts->halves);
 	list_init(&accounts->cold);
+	list_init(&accounts->unused);
 	list_init(&accounts->gone);
 	accounts->warm.run = warm_one;
 	accounts->bury.run = bury;
+	accounts->close.run = on_close;
 	return accounts;
 }
 
@@ -102,6 +155,8 @@ void accounts_free(struct accounts *accounts)
 {
 	loop_cancel(accounts->loop, &accounts->warm);
 	loop_cancel(accounts->loop, &accounts->bury);
+	loop_cancel(accounts->loop, &accounts->close);
+	close_some(accounts, UINT_MAX);
 	while (bury_some(accounts, SIZE_MAX))
 		;
 	free(accounts);
@@ -122,16 +177,13 @@ static struct half *find_half(struct accounts *accounts,
 	return NULL;
 }
 
-/* After everything of the pool that was closed before. */
-static void reap_half(struct loop_item *item)
+static void warm_soon(struct accounts *accounts, struct half *half)
 {
-	struct half *half = container_of(item, struct half, reap);
-
-	half_settings_release(half->settings);
-	loop_dispose(half, sizeof(*half));
+	list_append(&accounts->cold, &half->work_link);
+	loop_upkeep(accounts->loop, &accounts->warm);
 }
 
-static struct half *open_half(struct accounts *accounts,
+static struct half *new_half(struct accounts *accounts,
 	const struct service_account *account, enum environment environment)
 {
 	struct half *half = mem_zalloc(1, sizeof(*half));
@@ -140,12 +192,22 @@ static struct half *open_half(struct accounts *accounts,
 	half->fingerprint = account->half[environment].fingerprint;
 	half->service = account->service;
 	half->settings = half_settings_hold(account->half[environment].settings);
-	half->account = half->service->open(half->settings->checked, accounts->loop);
 	half->reap.run = reap_half;
 	list_append(&accounts->halves, &half->link);
-	list_append(&accounts->cold, &half->cold_link);
-	loop_upkeep(accounts->loop, &accounts->warm);
+	warm_soon(accounts, half);
+	accounts->change.opened++;
 	return half;
+}
+
+/* One that stands; when it was about to be closed, it is not any more. */
+static void keep_half(struct accounts *accounts, struct half *half)
+{
+	accounts->change.kept++;
+	if (half->users)
+		return;
+	list_remove(&accounts->unused, &half->work_link);
+	if (!half->account)
+		warm_soon(accounts, half);
 }
 
 static struct half *use_half(struct deployment *deployment,
@@ -155,11 +217,9 @@ static struct half *use_half(struct deployment *deployment,
 	struct half *half = find_half(accounts, account, environment);
 
 	if (half)
-		accounts->change.kept++;
+		keep_half(accounts, half);
 	else
-		accounts->change.opened++;
-	if (!half)
-		half = open_half(accounts, account, environment);
+		half = new_half(accounts, account, environment);
 	half->users++;
 	half->newest = deployment;
 	return half;
@@ -169,11 +229,10 @@ static void release_half(struct accounts *accounts, struct half *half)
 {
 	if (--half->users)
 		return;
-	if (link_is_listed(&half->cold_link))
-		list_remove(&accounts->cold, &half->cold_link);
-	list_remove(&accounts->halves, &half->link);
-	half->service->close(half->account);
-	loop_reap(accounts->loop, &half->reap);
+	if (link_is_listed(&half->work_link))
+		list_remove(&accounts->cold, &half->work_link);
+	list_append(&accounts->unused, &half->work_link);
+	loop_upkeep(accounts->loop, &accounts->close);
 }
 
 struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *snapshot)
@@ -235,8 +294,7 @@ const struct snapshot *deployment_snapshot(const struct deployment *deployment)
 struct account *deployment_account(const struct deployment *deployment,
 	const struct service_account *account, enum environment environment)
 {
-	const struct half *half =
-		deployment->halves[account->index * ENV_COUNT + environment];
+	struct half *half = deployment->halves[account->index * ENV_COUNT + environment];
 
-	return half ? half->account : NULL;
+	return half ? open_account(half, deployment->accounts->loop) : NULL;
 }

@@ -68,7 +68,8 @@ def test_a_changed_event(project, start):
     new = daemon.post(EVENT)
     assert (new.status, version(new)) == (201, 2)
     assert new.response("later")["status"] is True
-    assert 'msg="first plan"' in daemon.log() and 'msg="second plan"' in daemon.log()
+    wait_until(lambda: 'msg="second plan"' in daemon.log(), 10, "the new plan's line")
+    assert 'msg="first plan"' in daemon.log()
     assert daemon.post("new.event").status == 201
     assert daemon.post("other.event").status == 404
     # A run that is over is told about as it was.
@@ -354,6 +355,7 @@ def test_a_failure_names_its_catalog(project, start, own_redis):
     daemon = start(project)
     reload(daemon)
     assert daemon.post(EVENT, {}).response("key")["status"] is False
+    wait_until(lambda: "task failed" in daemon.log(), 10, "the line of the log")
     line = next(line for line in daemon.log_lines() if line["msg"] == "task failed")
     assert line["catalog"] == "2"
 
