@@ -133,19 +133,23 @@ static void log_start(const struct snapshot *snapshot)
 			snapshot->idle, NULL);
 }
 
+/* A signal that is held waits, where it would meet its default action: the end. */
+static void hold_signals(int how, bool all)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	if (all) {
+		sigaddset(&signals, SIGTERM);
+		sigaddset(&signals, SIGINT);
+	}
+	sigprocmask(how, &signals, NULL);
+}
+
 static void stop(struct daemon *daemon)
 {
-	sigset_t late;
-
-	/*
-	 * A signal that comes from now on would meet its default action: it waits for the
-	 * end.
-	 */
-	sigemptyset(&late);
-	sigaddset(&late, SIGTERM);
-	sigaddset(&late, SIGINT);
-	sigaddset(&late, SIGHUP);
-	sigprocmask(SIG_BLOCK, &late, NULL);
+	hold_signals(SIG_BLOCK, true);
 	if (daemon->sigterm)
 		event_free(daemon->sigterm);
 	if (daemon->sigint)
@@ -170,6 +174,15 @@ static struct event *watch_signal(
 	return event;
 }
 
+/* Before anybody can know that we are here: who has seen us listen may send a signal. */
+static void watch_signals(struct daemon *daemon)
+{
+	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
+	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
+	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
+	hold_signals(SIG_UNBLOCK, false);
+}
+
 static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *path)
 {
 	struct errbuf errbuf;
@@ -181,6 +194,9 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
+	daemon->deploy = deploy_new(
+		daemon->loop, daemon->engine, path, &deploy_hooks, daemon);
+	watch_signals(daemon);
 	if (dns_prepare(daemon->loop, &errbuf))
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
@@ -188,11 +204,6 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
-	daemon->deploy = deploy_new(
-		daemon->loop, daemon->engine, path, &deploy_hooks, daemon);
-	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
-	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
-	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	return true;
 }
@@ -200,9 +211,12 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *
 static int serve(const char *path)
 {
 	struct daemon daemon = { 0 };
-	struct snapshot *snapshot = load(path);
+	struct snapshot *snapshot;
 	bool started;
 
+	/* One that comes while the folder is read is a reload afterwards. */
+	hold_signals(SIG_BLOCK, false);
+	snapshot = load(path);
 	if (!snapshot)
 		return EXIT_REFUSED;
 	started = start(&daemon, snapshot, path);

@@ -362,6 +362,25 @@ def test_a_failure_names_its_catalog(project, start, own_redis):
 
 # ---- signals -------------------------------------------------------------------------------------
 
+def minds_hang_up(daemon):
+    """Whether SIGHUP is held or caught."""
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
+        masks = dict(line.split(":", 1) for line in file if line.startswith("Sig"))
+    return (int(masks["SigBlk"], 16) | int(masks["SigCgt"], 16)) & 1
+
+
+def test_a_signal_during_the_start(project, start):
+    """What has changed since may be in files that were read already."""
+    for number in range(300):
+        project.event(f"many.event{number}", [log_action()], ANY)
+    daemon = start(project, ready=False)
+    wait_until(lambda: minds_hang_up(daemon), 10, "the first thing that it does")
+    hang_up(daemon)
+    wait_until(daemon.is_up, 30, "the start")
+    assert daemon.process.poll() is None
+    daemon.stop()
+
+
 def test_signals_during_a_reload_are_one_more(project, start):
     for number in range(400):
         project.event(f"many.event{number}", [log_action()], ANY)
