@@ -8,7 +8,7 @@
 #include "catalog/key.h"
 #include "cli/cli.h"
 #include "cli/help.h"
-#include "loop/tls.h"
+#include "loop/tls_store.h"
 #include "value/json.h"
 
 #define TAKES(option) (1U << (option))

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,10 +15,13 @@
 #include "base/systemd.h"
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
+#include "front/deploy.h"
 #include "front/event_api.h"
+#include "front/messages.h"
+#include "front/open_files.h"
 #include "loop/dns.h"
 #include "loop/loop.h"
-#include "loop/tls.h"
+#include "loop/tls_store.h"
 #include "loop/watchdog.h"
 #include "value/json.h"
 
@@ -29,13 +31,11 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 /* How often a draining daemon looks whether it is done. */
 #define DRAIN_LOOK (10 * NS_PER_MS)
 
-/* File descriptors beside connections and pools: listeners, epoll, log, files. */
-enum { SPARE_FILES = 64 };
-
 struct daemon {
 	struct loop *loop;
 	struct engine *engine;
 	struct event_api *api;
+	struct deploy *deploy;
 	struct event *sigterm, *sigint, *sighup;
 	bool draining;
 	uint64_t drain_until; /* monotonic ns */
@@ -87,75 +87,25 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	log_line(LOG_INFO, "draining", "signal",
 		signal_number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
 	systemd_stopping(snapshot->settings->shutdown_timeout, "draining");
+	deploy_stop(daemon->deploy);
 	event_api_drain(daemon->api);
 	look_whether_drained(&daemon->drain_timer);
 }
 
-/*
- * A person who means "reload" is told; the default action would be to die in the middle
- * of a run.
- */
 static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 {
-	log_line(LOG_WARN, "SIGHUP is ignored: this version reads its folder at start only",
-		NULL);
+	struct daemon *daemon = context;
+
+	loop_woke(daemon->loop);
+	deploy_request(daemon->deploy);
 }
 
-/*
- * Raises the soft limit of open files to the hard one, and answers how many client
- * connections fit beside the pools: each connection may cost one more file on the way out.
- */
-static unsigned connections_that_fit(const struct snapshot *snapshot)
-{
-	unsigned wanted = snapshot->settings->limits.connections;
-	size_t pools = 0, needed, fit;
-	struct rlimit files;
+/* What is set up at the start only. */
+static const char *const fixed_settings[] = { "listen", "limits.connections", "limits.body",
+	"limits.head", "limits.headers", "limits.pipeline", "limits.headTimeout",
+	"limits.bodyTimeout", "limits.replyTimeout", "limits.idleTimeout", NULL };
 
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return wanted;
-	files.rlim_cur = files.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &files);
-	for (const struct service_account *account = snapshot->accounts; account;
-		account = account->hh.next)
-		for (int e = 0; e < ENV_COUNT; e++)
-			pools += account->half[e].present
-					 ? account->half[e].pool.connections
-					 : 0;
-	needed = 2 * (size_t)wanted + pools + SPARE_FILES;
-	if (files.rlim_cur == RLIM_INFINITY || files.rlim_cur >= needed)
-		return wanted;
-	fit = files.rlim_cur > pools + SPARE_FILES + 2
-		      ? (files.rlim_cur - pools - SPARE_FILES) / 2
-		      : 1;
-	log_begin(LOG_WARN, TEXT("limits.connections is lowered, raise the hard limit of "
-				 "open files (ulimit -n)"));
-	log_number("connections", (int64_t)fit);
-	log_number("wanted", wanted);
-	log_number("open_files", (int64_t)files.rlim_cur);
-	log_number("needed", (int64_t)needed);
-	log_end();
-	return (unsigned)fit;
-}
-
-/* The warnings of a folder that can be served, in the form of every other line. */
-static void log_warnings(const struct diag *diag)
-{
-	for (size_t i = 0; i < diag_count(diag); i++) {
-		const struct diag_message *message = diag_message(diag, i);
-		unsigned line = 0, column = 0;
-
-		log_begin(LOG_WARN, text_of(message->text));
-		if (message->place.source) {
-			place_line_column(message->place, &line, &column);
-			log_text("file", text_of(message->place.source->name));
-			log_number("line", line);
-			log_number("column", column);
-		}
-		if (message->hint)
-			log_text("hint", text_of(message->hint));
-		log_end();
-	}
-}
+static const struct deploy_hooks deploy_hooks = { .fixed = fixed_settings };
 
 /* Reads the folder; every error is printed, and then NULL. */
 static struct snapshot *load(const char *path)
@@ -167,7 +117,7 @@ static struct snapshot *load(const char *path)
 	if (snapshot) {
 		log_configure(
 			snapshot->settings->log_level, snapshot->settings->log_format);
-		log_warnings(diag);
+		(void)messages_log(diag, 0, SIZE_MAX);
 	} else {
 		diag_print(diag, stderr);
 		fprintf(stderr, "volleyd: %s: %zu error%s, not started\n", path,
@@ -201,19 +151,23 @@ static void log_end_of(const struct loop_stats *stats)
 	log_end();
 }
 
+/* A signal that is held waits, where it would meet its default action: the end. */
+static void hold_signals(int how, bool all)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	if (all) {
+		sigaddset(&signals, SIGTERM);
+		sigaddset(&signals, SIGINT);
+	}
+	sigprocmask(how, &signals, NULL);
+}
+
 static void stop(struct daemon *daemon)
 {
-	sigset_t late;
-
-	/*
-	 * A signal that comes from now on would meet its default action: it waits for the
-	 * end.
-	 */
-	sigemptyset(&late);
-	sigaddset(&late, SIGTERM);
-	sigaddset(&late, SIGINT);
-	sigaddset(&late, SIGHUP);
-	sigprocmask(SIG_BLOCK, &late, NULL);
+	hold_signals(SIG_BLOCK, true);
 	if (daemon->sigterm)
 		event_free(daemon->sigterm);
 	if (daemon->sigint)
@@ -222,6 +176,7 @@ static void stop(struct daemon *daemon)
 		event_free(daemon->sighup);
 	loop_timer_stop(&daemon->drain_timer);
 	watchdog_stop(&daemon->watchdog);
+	deploy_free(daemon->deploy);
 	if (daemon->api)
 		event_api_free(daemon->api);
 	engine_free(daemon->engine);
@@ -238,10 +193,19 @@ static struct event *watch_signal(
 	return event;
 }
 
-static bool start(struct daemon *daemon, struct snapshot *snapshot)
+/* Before anybody can know that we are here: who has seen us listen may send a signal. */
+static void watch_signals(struct daemon *daemon)
+{
+	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
+	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
+	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
+	hold_signals(SIG_UNBLOCK, false);
+}
+
+static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *path)
 {
 	struct errbuf errbuf;
-	unsigned connections = connections_that_fit(snapshot);
+	unsigned connections = open_files_fit(snapshot);
 
 	daemon->loop = loop_new();
 	if (!daemon->loop)
@@ -249,10 +213,9 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
-	/* Before the listeners: who can reach us may end us at once, with 0. */
-	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
-	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
-	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
+	daemon->deploy = deploy_new(
+		daemon->loop, daemon->engine, path, &deploy_hooks, daemon);
+	watch_signals(daemon);
 	if (dns_prepare(daemon->loop, &errbuf))
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
@@ -270,13 +233,16 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 static int serve(const char *path)
 {
 	struct daemon daemon = { 0 };
-	struct snapshot *snapshot = load(path);
+	struct snapshot *snapshot;
 	struct loop_stats stats;
 	bool started;
 
+	/* One that comes while the folder is read is a reload afterwards. */
+	hold_signals(SIG_BLOCK, false);
+	snapshot = load(path);
 	if (!snapshot)
 		return EXIT_REFUSED;
-	started = start(&daemon, snapshot);
+	started = start(&daemon, snapshot, path);
 	if (started)
 		loop_run(daemon.loop);
 	stats = *loop_stats(daemon.loop);

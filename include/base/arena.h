@@ -8,6 +8,7 @@
 #ifndef VOLLEY_BASE_ARENA_H
 #define VOLLEY_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/macros.h"
@@ -18,8 +19,20 @@ struct arena;
 /* An empty arena; the caller frees it. */
 struct arena *arena_new(void);
 
+/*
+ * The same for what outlives the events being processed (catalogs, pools): arena_total()
+ * leaves it out.
+ */
+struct arena *arena_new_lasting(void);
+
 /* Frees the arena and all that was allocated in it. NULL is allowed. */
 void arena_free(struct arena *arena);
+
+/*
+ * Frees about that many bytes of an arena that is not used any more, for giving tens of MiB
+ * back takes tens of milliseconds. True: there is more of it; false: it is gone.
+ */
+must_check bool arena_free_some(struct arena *arena, size_t bytes);
 
 /* Uninitialised bytes, aligned for any type; live as long as the arena. Never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
@@ -49,8 +62,11 @@ void arena_defer(struct arena *arena, void (*end)(void *object), void *object);
 /* Bytes that the arena holds from the system, used or not. */
 size_t arena_size(const struct arena *arena);
 
-/* Sum of arena_size over all living arenas of the process. */
+/* Sum of arena_size over all living arenas of the process but the lasting ones. */
 size_t arena_total(void);
+
+/* The same over the lasting ones. */
+size_t arena_total_lasting(void);
 
 /* Gives the kept chunks back to the system (at the end, so that leak reports are empty). */
 void arena_drop_cache(void);

@@ -49,6 +49,7 @@ struct event_def {
 	struct filter *filters;
 	size_t filter_count;
 	size_t action_count; /* of all filters: the most tasks a run can have */
+	uint64_t digest;     /* of its file's text */
 	struct place place;
 	UT_hash_handle hh;
 };

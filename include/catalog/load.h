@@ -19,6 +19,7 @@ struct load_file {
 	const char *name;            /* "events/a.b.yaml", as messages call it */
 	struct text stem;            /* "a.b" */
 	const struct source *source; /* once read */
+	uint64_t digest;             /* of its text, once read */
 	const struct node *root;     /* once parsed; NULL: it is no YAML */
 };
 
@@ -31,6 +32,12 @@ struct load_files {
 struct load_idle {
 	const char *name;
 	size_t files;
+};
+
+/* An event's file that was read and whose event is registered, not compiled yet. */
+struct load_pending {
+	const struct node *root;
+	struct event_def *event;
 };
 
 struct load {
@@ -46,6 +53,9 @@ struct load {
 	struct load_idle *idle_keys;
 	size_t idle_count;
 };
+
+/* The snapshot is whole: it counts as alive until it is freed. */
+void snapshot_begin(struct snapshot *snapshot, uint64_t version);
 
 /* Lists and sorts the YAML files of a folder of the project; none when it is not there. */
 struct load_files load_list(struct load *load, const char *folder);
@@ -82,10 +92,23 @@ void load_idle_done(struct load *load);
 /* "retry (3 files), breaker", or NULL. */
 const char *load_idle_text(struct load *load);
 
-/* The parts of the folder, each in its own file. */
-void load_accounts(struct load *load);
-void load_events(struct load *load);
-void load_keys(struct load *load);
+/* One account's file. */
+void load_account(struct load *load, struct load_file *file);
+
+/* Once all actions are known: what their timeouts mean for the account's halves. */
+void load_account_link(struct load *load, struct service_account *account);
+
+/*
+ * One event's file: reads it and registers the event; false: it is no YAML. All are
+ * registered before the first is compiled.
+ */
+must_check bool load_event(
+	struct load *load, struct load_file *file, struct load_pending *out);
+void load_event_compile(struct load *load, const struct load_pending *pending);
+
+/* The list in keys.yaml, NULL: none (or an error); then each of its keys. */
+const struct node *load_keys(struct load *load);
+void load_key(struct load *load, const struct node *node);
 
 /* Reads one filter's actions into it. */
 struct load_event {

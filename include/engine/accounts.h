@@ -17,19 +17,29 @@ struct deployment;
 
 struct accounts *accounts_new(struct loop *loop);
 
-/* Every deployment was released before. */
+/* Closes what is open; every deployment was released before. */
 void accounts_free(struct accounts *accounts);
 
 /*
- * Puts a snapshot in force: opens (or takes over) the halves that enabled actions use, and
- * one connection of each in the background. With one reference; takes over the caller's
+ * Puts a snapshot in force: takes over the halves that enabled actions use, and opens the new
+ * ones over the next passes with one connection each, or when a task needs one. With one reference; takes over the caller's
  * reference to the snapshot.
  */
 struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *snapshot);
 
+/* What the last accounts_deploy() meant for the open halves. */
+struct accounts_change {
+	size_t kept, opened;
+	size_t closing; /* used by older deployments only: closed once their runs are over */
+};
+const struct accounts_change *accounts_change(const struct accounts *accounts);
+
 struct deployment *deployment_hold(struct deployment *deployment);
 
-/* The last release closes what no other deployment uses and lets go of the snapshot. */
+/*
+ * The last release ends what no other deployment uses: halves are closed, and the snapshot's
+ * memory is given back, over the next passes.
+ */
 void deployment_release(struct deployment *deployment);
 
 const struct snapshot *deployment_snapshot(const struct deployment *deployment);

@@ -28,6 +28,9 @@ void engine_free(struct engine *engine);
  * reference. */
 void engine_deploy(struct engine *engine, struct snapshot *snapshot);
 
+/* What the last engine_deploy() meant for the pools. */
+const struct accounts_change *engine_accounts_change(const struct engine *engine);
+
 /* The deployment in force; NULL before the first one. */
 struct deployment *engine_deployment(const struct engine *engine);
 

@@ -45,6 +45,9 @@ const char *run_id(const struct run *run);
 const struct event_def *run_event(const struct run *run);
 enum environment run_environment(const struct run *run);
 
+/* The version of the catalog that it began with and is carried out by. */
+uint64_t run_catalog(const struct run *run);
+
 /* Whether all tasks that the reply waits for have settled (201, else 202). */
 bool run_is_complete(const struct run *run);
 

@@ -47,6 +47,7 @@ struct run {
 	struct deployment *deployment;
 	const struct event_def *event;
 	enum environment environment;
+	uint64_t catalog;    /* the deployment's version */
 	struct arena *arena; /* holds this struct too */
 	struct values values;
 	uint64_t received, began, replied; /* monotonic ns; replied 0: not yet */

@@ -33,7 +33,8 @@ enum tls_part { TLS_CA, TLS_CERTIFICATE, TLS_KEY };
 /*
  * A context for connections to servers, TLS 1.2 or newer; the caller holds one reference.
  * Reads the files, unless a living context was made of the same ones as they are now. NULL:
- * *part and errbuf say what is wrong, with the file's name. Blocks: never while serving.
+ * *part and errbuf say what is wrong, with the file's name. Reads local files. One that trusts
+ * the system's certificates is of use once tls_store_fill() has nothing left to do.
  */
 must_check struct tls_context *tls_client_context(
 	const struct tls_settings *settings, enum tls_part *part, struct errbuf *errbuf);
@@ -44,12 +45,6 @@ void tls_context_release(struct tls_context *context);
 
 /* Differs when a context was made of other files, or of the same ones after a change. */
 uint64_t tls_context_stamp(const struct tls_context *context);
-
-/* The file of the system's certificates; NULL: there is none. */
-const char *tls_system_bundle(void);
-
-/* Frees the system's certificates, which are kept for the next context. */
-void tls_drop_cache(void);
 
 /* A server: host is its name or IP address, as its certificate must have it. */
 struct tls_peer *tls_peer_new(struct tls_context *context, const char *host);

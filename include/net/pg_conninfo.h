@@ -30,6 +30,7 @@ struct pg_conninfo {
 	const struct pg_host *hosts;
 	size_t host_count;
 	size_t name_count; /* hosts to look up */
+	uint64_t files;    /* hash of which files of TLS there are, as they are now */
 };
 
 /* The addresses of a host that was looked up, as text; none when that failed. */

@@ -74,7 +74,7 @@ struct account_context {
 	const char *folder;        /* the project folder: relative paths start here */
 	struct pool_settings pool; /* already resolved */
 	uint64_t *files; /* account_check() fills in what changes with files beside the
-			    project's own that it read; may be NULL */
+			    project's own: which they are, and what is in them; may be NULL */
 };
 
 /* One const row per native service, listed in services.c. */
@@ -88,9 +88,10 @@ struct service_ops {
 	const char *help;
 
 	/*
-	 * At load. Every mistake goes to diag; the result lives in the arena. `half` has
-	 * only known keys, required ones present, pool etc. already handled by the caller.
-	 * NULL: diag has an error.
+	 * At load. Every mistake goes to diag; the result lives in the arena, as do `half`
+	 * and the texts of the context, and may point to them. `half` has only known keys,
+	 * required ones present, pool etc. already handled by the caller. NULL: diag has an
+	 * error.
 	 */
 	struct settings *(*account_check)(const struct node *half,
 		const struct account_context *context, struct arena *arena,

@@ -21,7 +21,8 @@ enum { REPLIES_MAX_BYTES = 64 * 1024 * 1024 };
  */
 struct kept_reply {
 	struct text event_id;
-	int environment; /* enum environment of the run */
+	int environment;  /* enum environment of the run */
+	uint64_t catalog; /* version of the run's catalog */
 	struct text body;
 };
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/arena.h"
 #include "base/diag.h"
 #include "base/text.h"
 
@@ -47,6 +48,9 @@ const struct node_entry *node_entry(const struct node *map, struct text key);
 
 /* "a list", "a mapping", "text", ...: for messages. */
 const char *node_kind_name(enum node_kind kind);
+
+/* A copy of the tree that needs nothing of the original's arena but the places' sources. */
+struct node *node_copy(const struct node *node, struct arena *arena);
 
 /* Whether a node is absent or null. */
 bool node_is_null(const struct node *node);

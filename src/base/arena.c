@@ -60,12 +60,13 @@ struct arena {
 	size_t next_size;          /* of the next doubling chunk */
 	size_t size;               /* sum over chunks */
 	struct deferred *deferred; /* the newest first */
+	size_t *total;             /* the sum that it counts for */
 };
 
 static struct chunk *kept[CHUNK_CLASSES]; /* by size: CHUNK_FIRST << index */
 static size_t kept_bytes[CHUNK_CLASSES];
 static size_t kept_total;
-static size_t total; /* sum of size over all living arenas */
+static size_t total, total_lasting; /* sums of size over all living arenas */
 
 static size_t round_up(size_t size)
 {
@@ -82,7 +83,7 @@ static unsigned class_of(size_t size)
 	return class;
 }
 
-static struct chunk *chunk_take(size_t size)
+static struct chunk *chunk_take(size_t size, size_t *sum)
 {
 	unsigned class = class_of(size);
 	struct chunk *chunk;
@@ -96,16 +97,16 @@ static struct chunk *chunk_take(size_t size)
 		chunk = mem_alloc(size);
 		chunk->size = size;
 	}
-	total += size;
+	*sum += size;
 	return chunk;
 }
 
-static void chunk_give_back(struct chunk *chunk)
+static void chunk_give_back(struct chunk *chunk, size_t *sum)
 {
 	size_t size = chunk->size;
 	unsigned class = class_of(size);
 
-	total -= size;
+	*sum -= size;
 	unpoison(chunk->data, size - sizeof(*chunk));
 #ifdef VOLLEY_DEBUG
 	memset(chunk->data, 0xDB, size - sizeof(*chunk));
@@ -121,9 +122,9 @@ static void chunk_give_back(struct chunk *chunk)
 	kept_total += size;
 }
 
-struct arena *arena_new(void)
+static struct arena *new_arena(size_t *sum)
 {
-	struct chunk *chunk = chunk_take(CHUNK_FIRST);
+	struct chunk *chunk = chunk_take(CHUNK_FIRST, sum);
 	struct arena *arena = (struct arena *)chunk->data;
 
 	chunk->next = NULL;
@@ -134,28 +135,70 @@ struct arena *arena_new(void)
 	arena->next_size = CHUNK_FIRST * 2;
 	arena->size = chunk->size;
 	arena->deferred = NULL;
+	arena->total = sum;
 	poison(arena->at, (size_t)(arena->end - arena->at));
 	return arena;
 }
 
+struct arena *arena_new(void)
+{
+	return new_arena(&total);
+}
+
+struct arena *arena_new_lasting(void)
+{
+	return new_arena(&total_lasting);
+}
+
+static void run_deferred(struct arena *arena)
+{
+	struct deferred *deferred = arena->deferred;
+
+	arena->deferred = NULL;
+	for (; deferred; deferred = deferred->next)
+		deferred->end(deferred->object);
+}
+
+/* Takes a chunk out; the one that holds the arena itself when it is the only one left. */
+static struct chunk *detach_chunk(struct arena *arena)
+{
+	struct chunk *chunk = arena->chunks;
+
+	if (chunk->data != (char *)arena) {
+		arena->chunks = chunk->next;
+	} else if (chunk->next) {
+		chunk = chunk->next;
+		arena->chunks->next = chunk->next;
+	}
+	return chunk;
+}
+
+bool arena_free_some(struct arena *arena, size_t bytes)
+{
+	size_t *sum = arena->total, freed = 0;
+	struct chunk *chunk;
+	bool more = true;
+
+	run_deferred(arena);
+	while (more && freed < bytes) {
+		chunk = detach_chunk(arena);
+		more = chunk->data != (char *)arena;
+		freed += chunk->size;
+		chunk_give_back(chunk, sum);
+	}
+	return more;
+}
+
 void arena_free(struct arena *arena)
 {
-	struct chunk *chunk = arena ? arena->chunks : NULL;
-
-	for (struct deferred *d = arena ? arena->deferred : NULL; d; d = d->next)
-		d->end(d->object);
-	while (chunk) {
-		struct chunk *next = chunk->next;
-
-		chunk_give_back(chunk);
-		chunk = next;
-	}
+	while (arena && arena_free_some(arena, SIZE_MAX))
+		;
 }
 
 /* A chunk for one block only. It goes behind the front one, whose rest stays in use. */
 static void *alloc_alone(struct arena *arena, size_t size, size_t room)
 {
-	struct chunk *chunk = chunk_take(sizeof(*chunk) + room);
+	struct chunk *chunk = chunk_take(sizeof(*chunk) + room, arena->total);
 
 	chunk->next = arena->chunks->next;
 	arena->chunks->next = chunk;
@@ -172,7 +215,7 @@ static void add_chunk(struct arena *arena, size_t room)
 
 	while (size < sizeof(*chunk) + room)
 		size *= 2;
-	chunk = chunk_take(size);
+	chunk = chunk_take(size, arena->total);
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
 	arena->size += size;
@@ -291,6 +334,11 @@ size_t arena_size(const struct arena *arena)
 size_t arena_total(void)
 {
 	return total;
+}
+
+size_t arena_total_lasting(void)
+{
+	return total_lasting;
 }
 
 void arena_drop_cache(void)

@@ -23,6 +23,23 @@ const char *environment_name(enum environment environment)
 	return environment == ENV_LIVE ? "live" : "test";
 }
 
+struct half_settings *half_settings_hold(struct half_settings *settings)
+{
+	settings->references++;
+	return settings;
+}
+
+void half_settings_release(struct half_settings *settings)
+{
+	if (--settings->references == 0)
+		arena_free(settings->arena);
+}
+
+static void release_settings(void *settings)
+{
+	half_settings_release(settings);
+}
+
 /* ---- secrets -------------------------------------------------------------------------- */
 
 /* Keys whose value is a secret in any service's account. */
@@ -201,6 +218,34 @@ static void check_others(struct load *load, const struct node *half)
 	}
 }
 
+/* Has the connector check its fields, in memory that the snapshot shares. */
+static void check_half(struct load *load, struct service_account *account,
+	enum environment environment, const struct node *fields)
+{
+	struct account_half *half = &account->half[environment];
+	struct arena *arena = arena_new_lasting();
+	struct half_settings *settings = arena_zalloc(arena, 1, sizeof(*settings));
+	struct account_context *context = arena_alloc(arena, sizeof(*context));
+	uint64_t files = 0;
+
+	arena_defer(load->arena, release_settings, settings);
+	settings->references = 1;
+	settings->arena = arena;
+	settings->account = arena_text(arena, account->id);
+	*context = (struct account_context){ .account = settings->account.at,
+		.environment = environment_name(environment),
+		.folder = arena_text(arena, text_of(load->settings->folder)).at,
+		.pool = half->pool,
+		.files = &files };
+	settings->checked = account->service->account_check(
+		node_copy(fields, arena), context, arena, load->diag);
+	context->files = NULL;
+	half->longest = half->pool.timeout;
+	half->fingerprint = fingerprint(account->service, fields, &half->pool, files);
+	if (settings->checked)
+		half->settings = settings;
+}
+
 /* resolved: no reference was missing, so the connector can make sense of the values. */
 static void read_half(struct load *load, struct service_account *account,
 	enum environment environment, const struct node *node, bool resolved)
@@ -208,9 +253,7 @@ static void read_half(struct load *load, struct service_account *account,
 	struct account_half *half = &account->half[environment];
 	const struct service_ops *ops = account->service;
 	const char *name = environment_name(environment);
-	struct account_context *context;
 	const struct node *fields;
-	uint64_t files = 0;
 
 	half->present = !node_is_null(node);
 	if (!half->present || !ops || !ops->account)
@@ -223,20 +266,25 @@ static void read_half(struct load *load, struct service_account *account,
 	half->pool = read_pool(load, ops, node);
 	check_others(load, node);
 	fields = connector_fields(load, ops, node);
-	if (!service_check_fields(ops->account, fields, node->place,
-		    arena_printf(load->arena, "the %s half", name), load->diag) ||
-		!resolved)
-		return;
-	context = arena_alloc(load->arena, sizeof(*context));
-	*context = (struct account_context){ .account = account->id.at,
-		.environment = name,
-		.folder = load->settings->folder,
-		.pool = half->pool,
-		.files = &files };
-	half->longest = half->pool.timeout;
-	half->settings = ops->account_check(fields, context, load->arena, load->diag);
-	context->files = NULL;
-	half->fingerprint = fingerprint(ops, fields, &half->pool, files);
+	if (service_check_fields(ops->account, fields, node->place,
+		    arena_printf(load->arena, "the %s half", name), load->diag) &&
+		resolved)
+		check_half(load, account, environment, fields);
+}
+
+void load_account_link(struct load *load, struct service_account *account)
+{
+	for (int e = 0; e < ENV_COUNT; e++) {
+		struct account_half *half = &account->half[e];
+		uint64_t both[] = { half->fingerprint, half->longest };
+
+		if (!half->settings || !account->service->allow)
+			continue;
+		half->fingerprint = hash_bytes(both, sizeof(both));
+		if (half->longest > half->pool.timeout)
+			account->service->allow(half->settings->checked, half->longest,
+				half->settings->arena);
+	}
 }
 
 /* ---- the file ------------------------------------------------------------------------- */
@@ -296,6 +344,7 @@ static void read_account(struct load *load, const struct load_file *file,
 	const struct node *type = node_get(root, "type");
 	const char *const *checked = names;
 
+	account->digest = file->digest;
 	account->place = map_place(root, "id", root->place);
 	account->name = map_text(root, "name", load->diag);
 	if (map_text_required(root, "type", names, "an account", root->place,
@@ -333,25 +382,20 @@ static void check_secrets(struct load *load, const struct load_file *file)
 		secret_check_file(file->path, file->name, secret->place, false, load->diag);
 }
 
-void load_accounts(struct load *load)
+void load_account(struct load *load, struct load_file *file)
 {
-	struct load_files files = load_list(load, "accounts");
+	const struct node *root;
+	size_t errors;
 
-	for (size_t i = 0; i < files.count; i++) {
-		struct load_file *file = &files.items[i];
-		const struct node *root;
-		size_t errors;
-
-		if (!load_parse(load, file)) {
-			if (file->source)
-				secret_blank_lines(file->source);
-			continue;
-		}
-		check_secrets(load, file);
-		errors = diag_errors(load->diag);
-		root = substitute(file->root, load->settings->folder, SUBSTITUTE_KEEP,
-			load->arena, load->diag);
-		read_account(load, file, root, diag_errors(load->diag) == errors);
-		load_idle_done(load);
+	if (!load_parse(load, file)) {
+		if (file->source)
+			secret_blank_lines(file->source);
+		return;
 	}
+	check_secrets(load, file);
+	errors = diag_errors(load->diag);
+	root = substitute(file->root, load->settings->folder, SUBSTITUTE_KEEP, load->arena,
+		load->diag);
+	read_account(load, file, root, diag_errors(load->diag) == errors);
+	load_idle_done(load);
 }

@@ -420,19 +420,12 @@ static void read_action(struct work *w)
 /* The account's halves are opened, and their connections allow for the action's timeout. */
 static void use_account(struct work *w)
 {
-	struct load *load = w->load;
-
 	w->account->used = true;
 	for (int e = 0; e < ENV_COUNT; e++) {
 		struct account_half *half = &w->account->half[e];
-		uint64_t both[] = { half->fingerprint, w->action->timeout[e] };
 
-		if (!half->settings || !w->account->service->allow ||
-			w->action->timeout[e] <= half->longest)
-			continue;
-		half->longest = w->action->timeout[e];
-		half->fingerprint = hash_bytes(both, sizeof(both));
-		w->account->service->allow(half->settings, half->longest, load->arena);
+		if (w->action->timeout[e] > half->longest)
+			half->longest = w->action->timeout[e];
 	}
 }
 

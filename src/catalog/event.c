@@ -9,12 +9,6 @@
 #include "conf/map.h"
 #include "value/path.h"
 
-/* A file that was read and whose event is registered. */
-struct pending {
-	const struct node *root;
-	struct event_def *event;
-};
-
 static const char *const event_keys[] = { "id", "name", "eventGroup", "version", "model",
 	"modelPolicy", "secret", "tests", "filters", NULL };
 
@@ -40,6 +34,7 @@ static struct event_def *register_event(
 	struct event_def *event = arena_zalloc(load->arena, 1, sizeof(*event)), *other;
 	struct snapshot *snapshot = load->snapshot;
 
+	event->digest = file->digest;
 	event->place = map_place(root, "id", root->place);
 	event->name = map_text(root, "name", load->diag);
 	event->group = map_text(root, "eventGroup", load->diag);
@@ -179,7 +174,7 @@ static void check_tests(struct load *load, const struct node *node)
 	}
 }
 
-static void compile_event(struct load *load, const struct pending *pending)
+void load_event_compile(struct load *load, const struct load_pending *pending)
 {
 	const struct node *root = pending->root;
 	struct load_event event = { .event = pending->event };
@@ -197,21 +192,11 @@ static void compile_event(struct load *load, const struct pending *pending)
 	load_idle_done(load);
 }
 
-void load_events(struct load *load)
+bool load_event(struct load *load, struct load_file *file, struct load_pending *out)
 {
-	struct load_files files = load_list(load, load_folder(load, "events"));
-	struct pending *pending = arena_zalloc(
-		load->messages, files.count + 1, sizeof(*pending));
-	size_t count = 0;
-
-	for (size_t i = 0; i < files.count; i++) {
-		struct load_file *file = &files.items[i];
-
-		if (!load_parse(load, file))
-			continue;
-		pending[count].root = file->root;
-		pending[count++].event = register_event(load, file, file->root);
-	}
-	for (size_t i = 0; i < count; i++)
-		compile_event(load, &pending[i]);
+	if (!load_parse(load, file))
+		return false;
+	out->root = file->root;
+	out->event = register_event(load, file, file->root);
+	return true;
 }

@@ -124,6 +124,8 @@ bool load_parse(struct load *load, struct load_file *file)
 {
 	file->source = yaml_read(file->path, file->name, load->messages, load->diag);
 	if (file->source)
+		file->digest = hash_bytes(file->source->text.at, file->source->text.len);
+	if (file->source)
 		file->root = yaml_parse(file->source, load->arena, load->diag);
 	if (!file->root)
 		return false;

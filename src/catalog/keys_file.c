@@ -138,7 +138,7 @@ must_check static bool read_fields(
 	return fine;
 }
 
-static void read_key(struct load *load, const struct node *node)
+void load_key(struct load *load, const struct node *node)
 {
 	struct key *key = arena_zalloc(load->arena, 1, sizeof(*key)), *other;
 	bool fine;
@@ -165,7 +165,7 @@ static void read_key(struct load *load, const struct node *node)
 		hh, load->snapshot->keys, key->client_key.at, key->client_key.len, key);
 }
 
-void load_keys(struct load *load)
+const struct node *load_keys(struct load *load)
 {
 	static const char *const names[] = { "keys", NULL };
 	struct load_file file = { .name = "keys.yaml",
@@ -175,20 +175,18 @@ void load_keys(struct load *load)
 	struct stat st;
 
 	if (stat(file.path, &st) != 0)
-		return;
+		return NULL;
 	secret_check_file(file.path, file.name, (struct place){ 0 }, true, load->diag);
 	file.source = NULL;
 	if (st.st_size == 0 || !load_parse(load, &file))
-		return;
+		return NULL;
 	map_check(file.root, file.root->place, names, "keys.yaml", load->diag);
 	list = node_get(file.root, "keys");
 	if (node_is_null(list))
-		return;
-	if (list->kind != NODE_LIST) {
-		diag_error(load->diag, list->place, "'keys' is a list, not %s",
-			node_kind_name(list->kind));
-		return;
-	}
-	for (size_t i = 0; i < list->count; i++)
-		read_key(load, list->items[i]);
+		return NULL;
+	if (list->kind == NODE_LIST)
+		return list;
+	diag_error(load->diag, list->place, "'keys' is a list, not %s",
+		node_kind_name(list->kind));
+	return NULL;
 }

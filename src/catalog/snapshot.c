@@ -1,21 +1,26 @@
 /*
  * snapshot.c - a project folder as one immutable whole, counted by those who use it.
  *
- * Everything is read even after an error, so that all of them are shown at once. Trees and
- * what is compiled from them live in the snapshot's arena, sources in the caller's, where
- * messages quote them after the snapshot is gone. Refused: reloading single files into a
- * snapshot in use, under which runs have begun.
+ * Refused: reloading single files into a snapshot in use, under which runs have begun.
  */
 #include "catalog/snapshot.h"
 
 #include <assert.h>
-#include <unistd.h>
 
 #include "catalog/load.h"
 
-enum { MAX_IDLE = 4096 };
+static size_t alive;
 
-static uint64_t newest_version;
+void snapshot_begin(struct snapshot *snapshot, uint64_t version)
+{
+	snapshot->version = version;
+	alive++;
+}
+
+size_t snapshot_alive(void)
+{
+	return alive;
+}
 
 struct snapshot *snapshot_hold(struct snapshot *snapshot)
 {
@@ -24,17 +29,34 @@ struct snapshot *snapshot_hold(struct snapshot *snapshot)
 	return snapshot;
 }
 
+/* Nobody refers to it any more. */
+static void bury(struct snapshot *snapshot)
+{
+	alive -= snapshot->version != 0;
+	HASH_CLEAR(hh, snapshot->keys);
+	HASH_CLEAR(hh, snapshot->accounts);
+	HASH_CLEAR(hh, snapshot->events);
+}
+
+bool snapshot_release_some(struct snapshot *snapshot, size_t bytes)
+{
+	if (snapshot->references > 1) {
+		snapshot->references--;
+		return false;
+	}
+	if (snapshot->references == 1)
+		bury(snapshot);
+	snapshot->references = 0;
+	return arena_free_some(snapshot->arena, bytes);
+}
+
 void snapshot_release(struct snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
 	assert(snapshot->references > 0);
-	if (--snapshot->references)
-		return;
-	HASH_CLEAR(hh, snapshot->keys);
-	HASH_CLEAR(hh, snapshot->accounts);
-	HASH_CLEAR(hh, snapshot->events);
-	arena_free(snapshot->arena);
+	while (snapshot_release_some(snapshot, SIZE_MAX))
+		;
 }
 
 const struct event_def *snapshot_event(const struct snapshot *snapshot, struct text id)
@@ -55,79 +77,54 @@ const struct key *snapshot_key(const struct snapshot *snapshot, struct text clie
 	return key;
 }
 
-/* Names what stands in the folder and is not served, a line each. */
-static void warn_of_others(struct load *load)
+/* ---- two of them ------------------------------------------------------------------------ */
+
+static bool account_changed(
+	const struct service_account *old, const struct service_account *next)
 {
-	static const char *const parts[] = { "listeners", "queries" };
-	const struct load_files *own = &load->services;
-
-	for (size_t i = 0; i < array_len(parts); i++) {
-		const char *folder = load_folder(load, parts[i]);
-		size_t count = load_count(load, folder);
-
-		if (count)
-			diag_warning(load->diag, (struct place){ 0 },
-				"%s/: %zu file%s: %s are not served by this version",
-				folder, count, count == 1 ? "" : "s", parts[i]);
-	}
-	for (size_t i = 0; i < own->count; i++)
-		diag_warning(load->diag, (struct place){ 0 },
-			"%s: services of your own are not served by this version",
-			own->items[i].name);
+	if (old->digest != next->digest)
+		return true;
+	for (int e = 0; e < ENV_COUNT; e++)
+		if (old->half[e].fingerprint != next->half[e].fingerprint)
+			return true; /* what its file refers to is another */
+	return false;
 }
 
-static void load_all(struct load *load)
+static struct snapshot_difference compare_events(
+	const struct snapshot *old, const struct snapshot *next)
 {
-	if (load->settings->idle) {
-		strbuf_string(&load->idle, load->settings->idle);
-		load_idle_done(load);
+	struct snapshot_difference difference = { .removed = old->event_count };
+
+	for (const struct event_def *event = next->events; event; event = event->hh.next) {
+		const struct event_def *before = snapshot_event(old, event->id);
+
+		difference.added += before == NULL;
+		difference.removed -= before != NULL;
+		difference.changed += before && before->digest != event->digest;
 	}
-	load_rhubrc(load);
-	load->services = load_list(load, "services");
-	load_accounts(load);
-	load_events(load);
-	load_keys(load);
-	warn_of_others(load);
-	load->snapshot->idle = load_idle_text(load);
+	return difference;
 }
 
-/* The folder's settings; where their file is no YAML, the defaults serve to check the rest. */
-static const struct volley_settings *load_settings(
-	const char *volley_yaml, struct load *load)
+static struct snapshot_difference compare_accounts(
+	const struct snapshot *old, const struct snapshot *next)
 {
-	const char *slash = strrchr(volley_yaml, '/');
-	const struct volley_settings *settings = settings_load_with(
-		volley_yaml, load->arena, load->messages, load->diag);
+	struct snapshot_difference difference = { .removed = old->account_count };
 
-	if (settings || access(volley_yaml, R_OK) != 0)
-		return settings;
-	return settings_new(slash ? arena_printf(load->messages, "%.*s",
-					    (int)(slash - volley_yaml), volley_yaml)
-				  : ".",
-		load->arena);
+	for (const struct service_account *account = next->accounts; account;
+		account = account->hh.next) {
+		const struct service_account *before;
+
+		HASH_FIND(hh, old->accounts, account->id.at, account->id.len, before);
+		difference.added += before == NULL;
+		difference.removed -= before != NULL;
+		difference.changed += before && account_changed(before, account);
+	}
+	return difference;
 }
 
-struct snapshot *snapshot_load(
-	const char *volley_yaml, struct arena *messages, struct diag *diag)
+struct snapshot_change snapshot_compare(
+	const struct snapshot *old, const struct snapshot *next)
 {
-	struct arena *arena = arena_new();
-	struct snapshot *snapshot = arena_zalloc(arena, 1, sizeof(*snapshot));
-	struct load load = {
-		.snapshot = snapshot, .arena = arena, .messages = messages, .diag = diag
-	};
-	size_t errors = diag_errors(diag);
-
-	snapshot->arena = arena;
-	snapshot->references = 1;
-	strbuf_init_arena(&load.idle, messages, MAX_IDLE);
-	load.settings = load_settings(volley_yaml, &load);
-	snapshot->settings = load.settings;
-	if (load.settings)
-		load_all(&load);
-	if (diag_errors(diag) != errors) {
-		snapshot_release(snapshot);
-		return NULL;
-	}
-	snapshot->version = ++newest_version;
-	return snapshot;
+	return (struct snapshot_change){ .events = compare_events(old, next),
+		.accounts = compare_accounts(old, next) };
 }

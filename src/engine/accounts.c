@@ -2,32 +2,52 @@
  * accounts.c - open account halves, shared by deployments and counted by them.
  *
  * A half stays open while a deployment uses it, keyed by what it was opened with (account,
- * environment and the fingerprint of its settings). A pool inside the snapshot was refused:
- * a reload would then close every warm connection.
+ * environment and the fingerprint of its settings). It keeps those settings, which have
+ * memory of their own, and nothing else of the catalog that brought them. A pool inside the
+ * snapshot was refused: a reload would then close every warm connection.
+ *
+ * A reload may bring or end hundreds of halves. So they are opened, when no task does it
+ * before, and closed some in a pass; a catalog that is over is freed over several passes, too.
  */
 #include "engine/accounts.h"
+
+#include <limits.h>
 
 #include "base/list.h"
 #include "base/mem.h"
 
+enum {
+	CLOSE_STEP = 2, /* halves closed in a pass, each with all its connections */
+	BURY_STEP = 2 * 1024 * 1024 /* bytes of a catalog that are freed in a pass */
+};
+
 /* One open half. */
 struct half {
-	struct link link; /* accounts->halves */
-	unsigned users;   /* deployments */
-	struct text account_id;
+	struct link link;                /* accounts->halves */
+	struct link work_link;           /* accounts->cold or accounts->unused, or none */
+	unsigned users;                  /* deployments */
+	const struct deployment *newest; /* of them; to be compared, never looked into */
 	enum environment environment;
 	uint64_t fingerprint;
 	const struct service_ops *service;
-	struct account *account;
-	struct snapshot *snapshot; /* whose arena holds its settings and names */
+	struct account *account;        /* NULL: not open yet */
+	struct half_settings *settings; /* what account points to */
+	struct loop_item reap;
 };
 
 struct accounts {
 	struct loop *loop;
 	struct list halves;
+	struct list cold;   /* of them, those whose first connection is not begun */
+	struct list unused; /* of them, those without users, to be closed */
+	struct loop_item warm, close;
+	struct list gone; /* deployments whose snapshot is being freed */
+	struct loop_item bury;
+	struct accounts_change change;
 };
 
 struct deployment {
+	struct link link; /* accounts->gone, once there are no references */
 	unsigned references;
 	struct accounts *accounts;
 	struct snapshot *snapshot;
@@ -35,17 +55,110 @@ struct deployment {
 				 unused */
 };
 
+/* The half at the front of a list of work, taken off; NULL: none. */
+static struct half *take_half(struct list *list)
+{
+	struct link *link = list_take(list);
+
+	return link ? container_of(link, struct half, work_link) : NULL;
+}
+
+static struct account *open_account(struct half *half, struct loop *loop)
+{
+	if (!half->account)
+		half->account = half->service->open(half->settings->checked, loop);
+	return half->account;
+}
+
+/* One a pass: a connect may cost milliseconds. */
+static void warm_one(struct loop_item *item)
+{
+	struct accounts *accounts = container_of(item, struct accounts, warm);
+	struct half *half = take_half(&accounts->cold);
+
+	if (half)
+		half->service->warm(open_account(half, accounts->loop));
+	if (!list_empty(&accounts->cold))
+		loop_upkeep(accounts->loop, &accounts->warm);
+}
+
+/* After everything of the pool that was closed before. */
+static void reap_half(struct loop_item *item)
+{
+	struct half *half = container_of(item, struct half, reap);
+
+	half_settings_release(half->settings);
+	loop_dispose(half, sizeof(*half));
+}
+
+static void close_some(struct accounts *accounts, unsigned most)
+{
+	struct half *half;
+
+	while (most-- > 0 && (half = take_half(&accounts->unused))) {
+		list_remove(&accounts->halves, &half->link);
+		if (half->account)
+			half->service->close(half->account);
+		loop_reap(accounts->loop, &half->reap);
+	}
+}
+
+static void on_close(struct loop_item *item)
+{
+	struct accounts *accounts = container_of(item, struct accounts, close);
+
+	close_some(accounts, CLOSE_STEP);
+	if (!list_empty(&accounts->unused))
+		loop_upkeep(accounts->loop, &accounts->close);
+}
+
+/* False: nothing is left to free. */
+static bool bury_some(struct accounts *accounts, size_t bytes)
+{
+	struct link *link = list_first(&accounts->gone);
+	struct deployment *deployment;
+
+	if (!link)
+		return false;
+	deployment = container_of(link, struct deployment, link);
+	if (!snapshot_release_some(deployment->snapshot, bytes)) {
+		list_remove(&accounts->gone, link);
+		free(deployment);
+	}
+	return true;
+}
+
+static void bury(struct loop_item *item)
+{
+	struct accounts *accounts = container_of(item, struct accounts, bury);
+
+	if (bury_some(accounts, BURY_STEP))
+		loop_upkeep(accounts->loop, &accounts->bury);
+}
+
 struct accounts *accounts_new(struct loop *loop)
 {
 	struct accounts *accounts = mem_zalloc(1, sizeof(*accounts));
 
 	accounts->loop = loop;
 	list_init(&accounts->halves);
+	list_init(&accounts->cold);
+	list_init(&accounts->unused);
+	list_init(&accounts->gone);
+	accounts->warm.run = warm_one;
+	accounts->bury.run = bury;
+	accounts->close.run = on_close;
 	return accounts;
 }
 
 void accounts_free(struct accounts *accounts)
 {
+	loop_cancel(accounts->loop, &accounts->warm);
+	loop_cancel(accounts->loop, &accounts->bury);
+	loop_cancel(accounts->loop, &accounts->close);
+	close_some(accounts, UINT_MAX);
+	while (bury_some(accounts, SIZE_MAX))
+		;
 	free(accounts);
 }
 
@@ -55,33 +168,60 @@ static struct half *find_half(struct accounts *accounts,
 	list_for_each (&accounts->halves, link) {
 		struct half *half = container_of(link, struct half, link);
 
-		if (half->environment == environment && half->service == account->service &&
-			half->fingerprint == account->half[environment].fingerprint &&
-			text_equal(half->account_id, account->id))
+		if (half->fingerprint == account->half[environment].fingerprint &&
+			half->environment == environment &&
+			half->service == account->service &&
+			text_equal(half->settings->account, account->id))
 			return half;
 	}
 	return NULL;
 }
 
-static struct half *open_half(struct deployment *deployment,
+static void warm_soon(struct accounts *accounts, struct half *half)
+{
+	list_append(&accounts->cold, &half->work_link);
+	loop_upkeep(accounts->loop, &accounts->warm);
+}
+
+static struct half *new_half(struct accounts *accounts,
+	const struct service_account *account, enum environment environment)
+{
+	struct half *half = mem_zalloc(1, sizeof(*half));
+
+	half->environment = environment;
+	half->fingerprint = account->half[environment].fingerprint;
+	half->service = account->service;
+	half->settings = half_settings_hold(account->half[environment].settings);
+	half->reap.run = reap_half;
+	list_append(&accounts->halves, &half->link);
+	warm_soon(accounts, half);
+	accounts->change.opened++;
+	return half;
+}
+
+/* One that stands; when it was about to be closed, it is not any more. */
+static void keep_half(struct accounts *accounts, struct half *half)
+{
+	accounts->change.kept++;
+	if (half->users)
+		return;
+	list_remove(&accounts->unused, &half->work_link);
+	if (!half->account)
+		warm_soon(accounts, half);
+}
+
+static struct half *use_half(struct deployment *deployment,
 	const struct service_account *account, enum environment environment)
 {
 	struct accounts *accounts = deployment->accounts;
 	struct half *half = find_half(accounts, account, environment);
 
-	if (!half) {
-		half = mem_zalloc(1, sizeof(*half));
-		half->account_id = account->id;
-		half->environment = environment;
-		half->fingerprint = account->half[environment].fingerprint;
-		half->service = account->service;
-		half->snapshot = snapshot_hold(deployment->snapshot);
-		half->account = account->service->open(
-			account->half[environment].settings, accounts->loop);
-		list_append(&accounts->halves, &half->link);
-		account->service->warm(half->account);
-	}
+	if (half)
+		keep_half(accounts, half);
+	else
+		half = new_half(accounts, account, environment);
 	half->users++;
+	half->newest = deployment;
 	return half;
 }
 
@@ -89,10 +229,10 @@ static void release_half(struct accounts *accounts, struct half *half)
 {
 	if (--half->users)
 		return;
-	half->service->close(half->account);
-	snapshot_release(half->snapshot);
-	list_remove(&accounts->halves, &half->link);
-	free(half);
+	if (link_is_listed(&half->work_link))
+		list_remove(&accounts->cold, &half->work_link);
+	list_append(&accounts->unused, &half->work_link);
+	loop_upkeep(accounts->loop, &accounts->close);
 }
 
 struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *snapshot)
@@ -104,6 +244,7 @@ struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *s
 	deployment->snapshot = snapshot;
 	deployment->halves = mem_zalloc(
 		snapshot->account_count * ENV_COUNT + 1, sizeof(struct half *));
+	accounts->change = (struct accounts_change){ 0 };
 	for (struct service_account *account = snapshot->accounts; account;
 		account = account->hh.next) {
 		if (!account->used || !account->service)
@@ -111,9 +252,17 @@ struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *s
 		for (int e = 0; e < ENV_COUNT; e++)
 			if (account->half[e].settings)
 				deployment->halves[account->index * ENV_COUNT + e] =
-					open_half(deployment, account, e);
+					use_half(deployment, account, e);
 	}
+	list_for_each (&accounts->halves, link)
+		if (container_of(link, struct half, link)->newest != deployment)
+			accounts->change.closing++;
 	return deployment;
+}
+
+const struct accounts_change *accounts_change(const struct accounts *accounts)
+{
+	return &accounts->change;
 }
 
 struct deployment *deployment_hold(struct deployment *deployment)
@@ -132,9 +281,9 @@ void deployment_release(struct deployment *deployment)
 	for (size_t i = 0; i < count; i++)
 		if (deployment->halves[i])
 			release_half(deployment->accounts, deployment->halves[i]);
-	snapshot_release(deployment->snapshot);
 	free(deployment->halves);
-	free(deployment);
+	list_append(&deployment->accounts->gone, &deployment->link);
+	loop_upkeep(deployment->accounts->loop, &deployment->accounts->bury);
 }
 
 const struct snapshot *deployment_snapshot(const struct deployment *deployment)
@@ -145,8 +294,7 @@ const struct snapshot *deployment_snapshot(const struct deployment *deployment)
 struct account *deployment_account(const struct deployment *deployment,
 	const struct service_account *account, enum environment environment)
 {
-	const struct half *half =
-		deployment->halves[account->index * ENV_COUNT + environment];
+	struct half *half = deployment->halves[account->index * ENV_COUNT + environment];
 
-	return half ? half->account : NULL;
+	return half ? open_account(half, deployment->accounts->loop) : NULL;
 }

@@ -52,6 +52,11 @@ void engine_deploy(struct engine *engine, struct snapshot *snapshot)
 		deployment_release(old);
 }
 
+const struct accounts_change *engine_accounts_change(const struct engine *engine)
+{
+	return accounts_change(engine->accounts);
+}
+
 struct deployment *engine_deployment(const struct engine *engine)
 {
 	return engine->deployment;

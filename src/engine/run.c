@@ -37,6 +37,7 @@ static void keep_result(struct run *run)
 	run->body = strbuf_get(&body);
 	kept = (struct kept_reply){ .event_id = run->event->id,
 		.environment = run->environment,
+		.catalog = run->catalog,
 		.body = run->body };
 	replies_put(run->engine->replies, run->id, &kept, loop_now(run->engine->loop));
 }
@@ -128,6 +129,7 @@ static struct run *run_new(struct engine *engine, const struct run_order *order)
 	run->deployment = order->deployment;
 	run->event = order->event;
 	run->environment = order->environment;
+	run->catalog = deployment_snapshot(order->deployment)->version;
 	run->arena = order->arena;
 	run->received = order->received;
 	run->began = clock_now();
@@ -202,6 +204,11 @@ const struct event_def *run_event(const struct run *run)
 enum environment run_environment(const struct run *run)
 {
 	return run->environment;
+}
+
+uint64_t run_catalog(const struct run *run)
+{
+	return run->catalog;
 }
 
 bool run_is_complete(const struct run *run)

@@ -32,6 +32,7 @@ static void log_failure(const struct task *task)
 	log_text("action", task->action->id);
 	log_text("account", task->action->account_id);
 	log_text("environment", run->values.environment);
+	log_number("catalog", (int64_t)run->catalog);
 	log_number("code", outcome->code);
 	if (outcome->detail.len)
 		log_text("detail", outcome->detail);

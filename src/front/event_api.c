@@ -27,7 +27,6 @@ struct event_api {
 	struct engine *engine;
 	struct http_server *server;
 	struct http_limits http_limits;
-	struct deployment *deployment; /* whose settings the server was opened with */
 	struct rates *rates;
 	size_t idle_memory; /* of arenas before the first run */
 	bool draining;
@@ -283,6 +282,20 @@ static void reply_json(struct http_request *request, int status, const char *(*h
 	http_reply(request, &reply);
 }
 
+/* Which catalog the run began with, as a header's value in the arena. */
+static const char *catalog_number(struct arena *arena, uint64_t catalog)
+{
+	return arena_printf(arena, "%llu", (unsigned long long)catalog);
+}
+
+static void reply_run(struct http_request *request, uint64_t catalog, struct text body)
+{
+	const char *headers[][2] = { { "Volley-Catalog",
+		catalog_number(request->arena, catalog) } };
+
+	reply_json(request, 200, headers, 1, body);
+}
+
 static void look_up_run(struct event_api *api, struct http_request *request, struct text id)
 {
 	const struct key *key;
@@ -299,11 +312,11 @@ static void look_up_run(struct event_api *api, struct http_request *request, str
 	if (run && may_see(key, run_event(run)->id, run_environment(run))) {
 		strbuf_init_arena(&body, request->arena, SIZE_MAX);
 		run_write(run, &body);
-		reply_json(request, 200, NULL, 0, strbuf_get(&body));
+		reply_run(request, run_catalog(run), strbuf_get(&body));
 	} else if (!run &&
 		   replies_find(engine_replies(api->engine), id, clock_now(), &kept) &&
 		   may_see(key, kept.event_id, kept.environment)) {
-		reply_json(request, 200, NULL, 0, kept.body);
+		reply_run(request, kept.catalog, kept.body);
 	} else {
 		problem_reply(request, 404, NULL, 0, "there is no run %.*s (any more)",
 			TEXT_ARG(id));
@@ -333,8 +346,9 @@ static void send_report(struct run *run, void *owner)
 {
 	struct call *call = owner;
 	struct http_request *request = call->request;
-	const char *headers[2][2];
-	size_t count = 0;
+	const char *headers[3][2] = { { "Volley-Catalog",
+		catalog_number(request->arena, run_catalog(run)) } };
+	size_t count = 1;
 	char location[sizeof("/run/") + UUID_TEXT_LEN];
 	char applied[64];
 	struct strbuf body;
@@ -488,7 +502,8 @@ static const struct http_handler handler = {
 
 static bool open_listeners(struct event_api *api, struct errbuf *errbuf)
 {
-	const struct volley_settings *settings = settings_of(api->deployment);
+	const struct volley_settings *settings = settings_of(
+		engine_deployment(api->engine));
 
 	for (size_t i = 0; i < settings->listen_count; i++) {
 		const char *address = settings->listen[i].address;
@@ -513,8 +528,7 @@ struct event_api *event_api_new(struct loop *loop, struct engine *engine,
 	const struct settings_limits *limits;
 
 	api->engine = engine;
-	api->deployment = deployment_hold(engine_deployment(engine));
-	limits = &settings_of(api->deployment)->limits;
+	limits = &settings_of(engine_deployment(engine))->limits;
 	api->rates = rates_new();
 	api->http_limits = (struct http_limits){ .connections = connections,
 		.body = limits->body,
@@ -551,6 +565,5 @@ void event_api_free(struct event_api *api)
 {
 	http_server_free(api->server);
 	rates_free(api->rates);
-	deployment_release(api->deployment);
 	free(api);
 }

@@ -342,7 +342,7 @@ static bool complete(const PQconninfoOption *options, const char *folder,
 	strbuf_init_arena(&text, arena, CONNINFO_MAX);
 	pg_option_append(&text, "user", user);
 	append_session(&text, options, statement_timeout, arena);
-	if (!pg_tls_append(options, folder, arena, &text, errbuf))
+	if (!pg_tls_append(options, folder, arena, &text, &out->files, errbuf))
 		return false;
 	append_rest(&text, options);
 	strbuf_char(&text, '\0');

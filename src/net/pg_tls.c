@@ -17,9 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "loop/tls.h"
+#include "loop/tls_files.h"
+#include "loop/tls_store.h"
 #include "net/pg_option.h"
 
 #define NOWHERE "/dev/null/none"
@@ -167,11 +169,14 @@ static const char *fallback(const PQconninfoOption *options, size_t index)
 }
 
 bool pg_tls_append(const PQconninfoOption *options, const char *folder, struct arena *arena,
-	struct strbuf *out, struct errbuf *errbuf)
+	struct strbuf *out, uint64_t *files, struct errbuf *errbuf)
 {
+	struct strbuf stamp;
+
 	prepare_libraries();
 	if (!check_together(options, errbuf))
 		return false;
+	strbuf_init_arena(&stamp, arena, SIZE_MAX);
 	for (size_t i = 0; i < array_len(tls_options); i++) {
 		const char *keyword = tls_options[i].keyword;
 		const char *value = pg_option_value(options, keyword);
@@ -190,7 +195,10 @@ bool pg_tls_append(const PQconninfoOption *options, const char *folder, struct a
 				pg_option_value(options, "sslmode"));
 			return false;
 		}
+		if (tls_options[i].is_path)
+			tls_identify_file(&stamp, value);
 		pg_option_append(out, keyword, value);
 	}
+	*files = hash_bytes(stamp.data, stamp.len);
 	return true;
 }

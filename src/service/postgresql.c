@@ -117,6 +117,8 @@ static struct settings *account_check(const struct node *half,
 		diag_error(diag, url->place, "%s", reason.text);
 		return NULL;
 	}
+	if (context->files)
+		*context->files = settings->conninfo.files;
 	return settings;
 }
 
@@ -170,7 +172,7 @@ static struct account *account_open(const struct settings *settings, struct loop
 
 	account->settings = settings;
 	account->loop = loop;
-	account->arena = arena_new();
+	account->arena = arena_new_lasting();
 	list_init(&account->databases);
 	return account;
 }

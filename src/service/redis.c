@@ -11,7 +11,9 @@
 #include "service/redis.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "net/redis_client.h"
 #include "net/redis_url.h"
@@ -84,6 +86,10 @@ static struct settings *account_check(const struct node *half,
 			"a user needs a password");
 		return NULL;
 	}
+	/* A relative path starts at the folder, which may be another one at a reload. */
+	if (settings->endpoint.target.path && context->files)
+		*context->files = hash_bytes(settings->endpoint.target.path,
+			strlen(settings->endpoint.target.path));
 	settings->pool = context->pool;
 	settings->account = context->account;
 	settings->environment = context->environment;

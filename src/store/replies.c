@@ -147,6 +147,7 @@ void replies_put(struct replies *replies, const char *id, const struct kept_repl
 	entry->reply.event_id = append(&at, reply->event_id);
 	entry->reply.body = append(&at, reply->body);
 	entry->reply.environment = reply->environment;
+	entry->reply.catalog = reply->catalog;
 	entry->kept_at = now;
 	entry->size = size;
 	HASH_ADD(hh, replies->by_id, id, UUID_TEXT_LEN, entry);

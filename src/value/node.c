@@ -37,6 +37,29 @@ const char *node_kind_name(enum node_kind kind)
 	return names[kind];
 }
 
+struct node *node_copy(const struct node *node, struct arena *arena)
+{
+	struct node *copy = arena_alloc(arena, sizeof(*copy));
+
+	*copy = *node;
+	if (node->text.at)
+		copy->text = arena_text(arena, node->text);
+	if (node->kind == NODE_LIST) {
+		copy->items = arena_zalloc(arena, node->count + 1, sizeof(*copy->items));
+		for (size_t i = 0; i < node->count; i++)
+			copy->items[i] = node_copy(node->items[i], arena);
+	} else if (node->kind == NODE_MAP) {
+		copy->entries = arena_zalloc(
+			arena, node->count + 1, sizeof(*copy->entries));
+		for (size_t i = 0; i < node->count; i++) {
+			copy->entries[i] = node->entries[i];
+			copy->entries[i].key = arena_text(arena, node->entries[i].key);
+			copy->entries[i].value = node_copy(node->entries[i].value, arena);
+		}
+	}
+	return copy;
+}
+
 bool node_is_null(const struct node *node)
 {
 	return !node || node->kind == NODE_NULL;

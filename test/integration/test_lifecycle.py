@@ -286,15 +286,6 @@ def test_the_start_is_logged_before_the_first_client(project, start):
     wait_until(lambda: "msg=listening" in daemon.log().replace('"', ""), 10, "the line")
 
 
-def test_hangup_is_ignored_and_said(project, start):
-    project.event(EVENT, [log_action()])
-    daemon = start(project)
-    daemon.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "SIGHUP is ignored" in daemon.log(), 10, "the line")
-    assert daemon.post(EVENT).status == 201
-    daemon.stop()
-
-
 def test_fields_of_a_log_action_do_not_hide_its_run(project, start):
     action = log_action()
     action["template"]["fields"] = {"run": "mine", "event": "mine", "msg": "mine"}

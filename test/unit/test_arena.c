@@ -144,6 +144,47 @@ static void sizes_add_up(void **state)
 	assert_int_equal(arena_total(), before);
 }
 
+/* What outlives events has a sum of its own. */
+static void lasting_ones_are_apart(void **state)
+{
+	size_t before = arena_total(), lasting = arena_total_lasting();
+	struct arena *arena = arena_new_lasting();
+
+	arena_alloc(arena, 1000000);
+	arena_alloc(arena, 6000);
+	assert_int_equal(arena_total(), before);
+	assert_int_equal(arena_total_lasting() - lasting, arena_size(arena));
+	arena_free(arena);
+	assert_int_equal(arena_total_lasting(), lasting);
+}
+
+static int ended_early;
+
+static void note_early_end(void *object)
+{
+	++*(int *)object;
+}
+
+/* Some megabytes at a time, down to the chunk that holds the arena itself. */
+static void freed_in_pieces(void **state)
+{
+	size_t before = arena_total(), left, pieces = 1;
+	struct arena *arena = arena_new();
+
+	arena_defer(arena, note_early_end, &ended_early);
+	for (int i = 0; i < 40; i++) {
+		arena_alloc(arena, 1000000); /* a chunk of its own */
+		arena_alloc(arena, 100000);
+	}
+	while ((left = arena_total()), arena_free_some(arena, 4000000)) {
+		assert_int_equal(ended_early, 1);
+		assert_in_range(left - arena_total(), 4000000, 5100000);
+		pieces++;
+	}
+	assert_in_range(pieces, 9, 12);
+	assert_int_equal(arena_total(), before);
+}
+
 static void large_chunks_stop_doubling(void **state)
 {
 	struct arena *arena = arena_new();
@@ -248,6 +289,8 @@ int main(void)
 		cmocka_unit_test(shrinking_gives_back),
 		cmocka_unit_test(texts),
 		cmocka_unit_test(sizes_add_up),
+		cmocka_unit_test(lasting_ones_are_apart),
+		cmocka_unit_test(freed_in_pieces),
 		cmocka_unit_test(large_chunks_stop_doubling),
 		cmocka_unit_test(chunks_are_used_again),
 		cmocka_unit_test(ends_run_in_reverse_order),
