@@ -13,12 +13,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
 #include "front/event_api.h"
 #include "loop/dns.h"
 #include "loop/loop.h"
 #include "loop/tls.h"
+#include "net/inherited.h"
 #include "value/json.h"
 
 /* Exit codes. */
@@ -220,10 +222,29 @@ static struct event *watch_signal(
 	return event;
 }
 
+/* Sockets that were passed are for the listeners of volley.yaml, and for nothing else. */
+static bool all_sockets_used(const struct daemon *daemon, struct errbuf *errbuf)
+{
+	const struct volley_settings *settings =
+		deployment_snapshot(engine_deployment(daemon->engine))->settings;
+	struct strbuf addresses;
+	bool good;
+
+	strbuf_init(&addresses, 4096);
+	for (size_t i = 0; i < settings->listen_count; i++)
+		strbuf_printf(
+			&addresses, "%s%s", i ? ", " : "", settings->listen[i].address);
+	strbuf_char(&addresses, '\0');
+	good = inherited_all_used(addresses.failed ? "others" : addresses.data, errbuf);
+	strbuf_free(&addresses);
+	return good;
+}
+
 static bool start(struct daemon *daemon, struct snapshot *snapshot)
 {
 	struct errbuf errbuf;
 	unsigned connections = connections_that_fit(snapshot);
+	bool passed = inherited_take(&errbuf);
 
 	daemon->loop = loop_new();
 	if (!daemon->loop)
@@ -231,10 +252,10 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
-	if (dns_prepare(daemon->loop, &errbuf))
+	if (passed && dns_prepare(daemon->loop, &errbuf))
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
-	if (!daemon->api) {
+	if (!daemon->api || !all_sockets_used(daemon, &errbuf)) {
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}

@@ -82,6 +82,9 @@ void load_idle_done(struct load *load);
 /* "retry (3 files), breaker", or NULL. */
 const char *load_idle_text(struct load *load);
 
+/* Makes the listeners' TLS context; where the block is absent or incomplete: nothing. */
+void load_listener_tls(struct load *load, struct settings_tls *tls);
+
 /* The parts of the folder, each in its own file. */
 void load_accounts(struct load *load);
 void load_events(struct load *load);
