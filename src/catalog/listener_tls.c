@@ -36,13 +36,15 @@ void load_listener_tls(struct load *load, struct settings_tls *tls)
 	enum tls_part part = TLS_CERTIFICATE;
 	struct errbuf reason = { "" };
 	const char *state;
+	bool is_private;
 
-	if (!tls->certificate || !tls->key ||
-		!secret_check_key(tls->key, tls->key_place, load->diag))
+	if (!tls->certificate || !tls->key)
 		return;
+	is_private = secret_check_key(tls->key, tls->key_place, load->diag);
 	tls->context = tls_server_context(&settings, &part, &reason);
 	if (!tls->context) {
-		diag_error(load->diag, place_of(tls, part), "%s", reason.text);
+		if (is_private || part != TLS_KEY) /* else it is said */
+			diag_error(load->diag, place_of(tls, part), "%s", reason.text);
 		return;
 	}
 	arena_defer(load->arena, release, tls->context);

@@ -125,8 +125,11 @@ static void place_file(struct reader *r, const struct node *tls, const char *key
 
 static void read_tls(struct reader *r, const struct node *root)
 {
+	static const char *const names[] = { "certificate", "key", "clientCa", "minVersion",
+		NULL };
 	const struct node *node = node_get(root, "tls");
 	struct settings_tls *tls = &r->settings->tls;
+	const char *missing;
 	struct place place;
 
 	if (node_is_null(node) || node->kind != NODE_MAP)
@@ -136,9 +139,11 @@ static void read_tls(struct reader *r, const struct node *root)
 	place_file(r, node, "clientCa", &tls->client_ca, &tls->client_ca_place);
 	if (tls->certificate && tls->key)
 		return;
+	missing = tls->certificate ? "key" : "certificate";
 	place = node->count ? node->place : node_entry(root, TEXT("tls"))->key_place;
-	diag_error(r->diag, place, "'tls' needs '%s'",
-		tls->certificate ? "key" : "certificate");
+	if (!node_is_null(node_get(node, missing)) || map_misspelt(node, missing, names))
+		return;
+	diag_error(r->diag, place, "'tls' needs '%s'", missing);
 	diag_hint(r->diag, "write tls: { certificate: FILE, key: FILE }");
 }
 
