@@ -124,55 +124,69 @@ static bool make_folder(const char *path)
 }
 
 /* 0 or an errno value, as the two below. */
-static int bind_to(int fd, const struct address *address)
+static int listen_on(int fd, const struct address *address)
 {
-	return bind(fd, &address->any, address->len) == 0 ? 0 : errno;
+	if (bind(fd, &address->any, address->len) != 0 || listen(fd, LISTEN_QUEUE) != 0)
+		return errno;
+	return 0;
 }
 
 /* Linux makes the file with the socket's own mode, less the umask: nobody can come between. */
-static int bind_unix(int fd, const struct address *address, mode_t mode)
+static int listen_unix(int fd, const struct address *address, mode_t mode)
 {
 	int error;
 
 	if (mode && fchmod(fd, mode) != 0)
 		return errno;
-	error = bind_to(fd, address);
+	error = listen_on(fd, address);
 	if (error == ENOENT && make_folder(address->un.sun_path))
-		return bind_to(fd, address);
+		return listen_on(fd, address);
 	if (error == EADDRINUSE && remove_stale(&address->un))
-		return bind_to(fd, address);
+		return listen_on(fd, address);
 	return error;
 }
 
 /* ---- TCP ---- */
 
-/* Whether listeners that go may share their port with the new one. */
-static void share_port(struct http_server *server, int fd, int on)
+/* A listener that goes, and whose port the new one is to have; NULL: there is none. */
+static struct http_listener *predecessor(struct http_server *server, const char *address)
 {
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	const char *port = strrchr(address, ':');
+
 	list_for_each (&server->listeners, link) {
 		struct http_listener *old = container_of(link, struct http_listener, link);
 
-		if (!old->wanted && strncmp(old->address, "unix:", 5) != 0)
-			(void)setsockopt(
-				old->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+		if (!old->wanted && strncmp(old->address, "unix:", 5) != 0 &&
+			strcmp(strrchr(old->address, ':'), port) == 0)
+			return old;
 	}
+	return NULL;
 }
 
-static int bind_inet(struct http_server *server, int fd, const struct address *address)
+static void share_port(int fd, int on)
 {
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+static int listen_inet(
+	struct http_server *server, int fd, const struct address *address, const char *text)
+{
+	struct http_listener *old;
 	int error, on = 1;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	/* So that 0.0.0.0 can be listened on beside [::]. */
 	if (address->any.sa_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	error = bind_to(fd, address);
-	if (error != EADDRINUSE)
+	error = listen_on(fd, address);
+	old = error == EADDRINUSE ? predecessor(server, text) : NULL;
+	if (!old)
 		return error;
-	share_port(server, fd, 1);
-	error = bind_to(fd, address);
-	share_port(server, fd, 0);
+	share_port(old->fd, 1);
+	share_port(fd, 1);
+	error = listen_on(fd, address);
+	share_port(fd, 0);
+	share_port(old->fd, 0);
 	return error;
 }
 
@@ -191,11 +205,9 @@ static int open_socket(struct http_server *server, const struct http_listen *wan
 		return -1;
 	}
 	if (address->any.sa_family == AF_UNIX)
-		error = bind_unix(fd, address, wanted->mode);
+		error = listen_unix(fd, address, wanted->mode);
 	else
-		error = bind_inet(server, fd, address);
-	if (!error && listen(fd, LISTEN_QUEUE) != 0)
-		error = errno;
+		error = listen_inet(server, fd, address, wanted->address);
 	if (!error)
 		return fd;
 	close(fd);
