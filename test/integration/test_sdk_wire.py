@@ -4,6 +4,7 @@ clients and nginx make of it. The differences are told beside each request.
 """
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -20,15 +21,16 @@ import pytest
 from actions import ANY
 from certificates import Authority
 from harness import Wire, basic, log_action
-from servers import Server, free_port
+from servers import free_port, wait_until
+from test_listeners import is_open
 from tls_clients import TlsWire, client_context, with_tls
 
 EVENT = "payment.payment-received"
 KEY = str(uuid.UUID("3f2b8c1e-9d47-4a6b-8e15-7c0d2f9a1b34"))
 # A JWT of 260 characters, as the original's secrets were.
 SECRET = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (
-    b'{"alg":"HS256","typ":"JWT"}', b'{"namespace":"acme","iat":1546300800,"jti":"' + b"7" * 92 +
-    b'"}', b"s" * 62))
+    b'{"alg":"HS256","typ":"JWT"}', b'{"namespace":"acme","iat":1546300800,"jti":"' + b"7" * 56 +
+    b'"}', b"s" * 64))
 # U+1F600 as a surrogate pair, a letter with an accent, and both raw.
 ESCAPED = '{"id": "1", "text": "caf\\u00e9 \\ud83d\\ude00"}'
 RAW = '{"id":"1","text":"caf\u00e9 \U0001f600"}'
@@ -44,7 +46,7 @@ def with_body(body, *head):
     return lines(*head, f"Content-Length: {len(body)}", body=body)
 
 
-# name -> (request, text that the event gets; None: no payload, Connection: close)
+# name -> (request, the text that the event gets (None: no payload), whether the connection ends)
 SDKS = {
     # axios 0.18 on Node: one more header, raw UTF-8.
     "JavaScript": (with_body(
@@ -92,6 +94,10 @@ SDKS = {
 }
 
 
+def sha256(secret):
+    return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()
+
+
 @pytest.fixture
 def site(project, start, tmp_path):
     """One daemon: HTTP on its port, HTTPS on another; (daemon, HTTPS port, authority)."""
@@ -104,11 +110,6 @@ def site(project, start, tmp_path):
     note = log_action(message="{text|nothing}")
     project.event(EVENT, [note], ANY)
     return start(project), port, authority
-
-
-def sha256(secret):
-    import hashlib
-    return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()
 
 
 def noted(daemon):
@@ -243,22 +244,13 @@ http {{
         running.append(subprocess.Popen(
             [found, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e",
              str(folder / "error.log")], stdin=subprocess.DEVNULL))
-        Server.wait_for_port(port) if hasattr(Server, "wait_for_port") else wait_for(port)
+        wait_until(lambda: is_open(socket.AF_INET, ("127.0.0.1", port)), 20, "nginx")
         return port
 
     yield run
     for process in running:
         process.terminate()
         process.wait(20)
-
-
-def wait_for(port):
-    from servers import wait_until
-
-    def is_up():
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-    wait_until(is_up, 20, "nginx")
 
 
 def through(port, authority, headers):
