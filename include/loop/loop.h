@@ -51,7 +51,7 @@ struct loop_item {
 
 /*
  * Has run() called once, for work of a millisecond or more of CPU time: in this pass, or in one
- * of the next, since a pass begins no more of it after 4 ms. In the order of the calls.
+ * of the next, since a pass begins no more of it after 2 ms. In the order of the calls.
  */
 void loop_costly(struct loop *loop, struct loop_item *item);
 

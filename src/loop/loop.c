@@ -19,7 +19,7 @@
 #include "base/mem.h"
 
 #define SLOW_PASS_NS (50 * NS_PER_MS)
-#define COSTLY_NS    (4 * NS_PER_MS) /* CPU time; whoever is at work then comes to its end */
+#define COSTLY_NS    (2 * NS_PER_MS) /* CPU time; whoever is at work then comes to its end */
 
 /*
  * Timers of one duration share a queue in libevent, which knows at most 256 such queues and
