@@ -15,6 +15,7 @@
 #include "loop/stream.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -254,6 +255,7 @@ void stream_touch(struct stream *stream)
 
 void stream_write(struct stream *stream, const void *bytes, size_t len)
 {
+	assert(stream->output); /* not during the handshake of an accepted one */
 	if (evbuffer_add(stream->output, bytes, len) != 0)
 		mem_exhausted();
 	stream_touch(stream);

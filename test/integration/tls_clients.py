@@ -43,8 +43,8 @@ def with_tls(project, pair, listen=(), **keys):
 class TlsWire(Wire):
     """A Wire through TLS."""
 
-    def __init__(self, port, context, session=None):
-        super().__init__(port)
+    def __init__(self, port, context, session=None, receive_buffer=None):
+        super().__init__(port, receive_buffer)
         self.socket.settimeout(10)
         self.socket = context.wrap_socket(self.socket, server_hostname="localhost",
                                           session=session)

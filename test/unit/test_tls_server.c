@@ -136,6 +136,7 @@ static void shake(SSL *ssl)
 	for (int i = 0; i < 10 && SSL_do_handshake(ssl) != 1; i++)
 		run(5);
 	assert_true(SSL_is_init_finished(ssl));
+	run(5); /* the server's last step */
 }
 
 static void test_both_ways(void **state)
@@ -162,6 +163,40 @@ static void test_both_ways(void **state)
 	run(20);
 	assert_int_equal(SSL_read(ssl, bytes, sizeof(bytes)), 0);
 	assert_int_equal(SSL_get_shutdown(ssl), SSL_RECEIVED_SHUTDOWN);
+	SSL_free(ssl);
+	close_one(&server);
+}
+
+/* What waits to be written when the client ends its side still goes to it. */
+static void test_an_end_before_all_has_left(void **state)
+{
+	enum { SIZE = 300000 };
+	struct server server;
+	static char bytes[SIZE];
+	size_t got = 0;
+	SSL *ssl;
+
+	accept_one(&server);
+	tls_context_release(server.context);
+	ssl = client_of(server.client);
+	shake(ssl);
+	stream_write(server.stream, bytes, SIZE);
+	run(20);
+	assert_true(stream_pending(server.stream) > 0); /* the socket holds a part of it */
+	shutdown(server.client, SHUT_WR);
+	run(20);
+	assert_int_equal(server.ended, 0);
+	assert_true(stream_pending(server.stream) > 0);
+	for (int i = 0; i < 1000 && got < SIZE; i++) {
+		int count = SSL_read(ssl, bytes, SIZE);
+
+		if (count > 0)
+			got += (size_t)count;
+		else
+			run(1);
+	}
+	assert_int_equal(got, SIZE);
+	assert_int_equal(stream_pending(server.stream), 0);
 	SSL_free(ssl);
 	close_one(&server);
 }
@@ -343,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_both_ways),
+		TEST(test_an_end_before_all_has_left),
 		TEST(test_closing_at_any_time),
 		TEST(test_nobody_speaks),
 		TEST(test_something_else_than_tls),
