@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
 #include "base/systemd.h"
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
@@ -23,6 +24,7 @@
 #include "loop/loop.h"
 #include "loop/tls_store.h"
 #include "loop/watchdog.h"
+#include "net/inherited.h"
 #include "value/json.h"
 
 /* Exit codes. */
@@ -97,15 +99,24 @@ static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 	struct daemon *daemon = context;
 
 	loop_woke(daemon->loop);
+	systemd_reloading();
 	deploy_request(daemon->deploy);
 }
 
-/* What is set up at the start only. */
-static const char *const fixed_settings[] = { "listen", "limits.connections", "limits.body",
-	"limits.head", "limits.headers", "limits.pipeline", "limits.headTimeout",
-	"limits.bodyTimeout", "limits.replyTimeout", "limits.idleTimeout", NULL };
+static bool prepare_deploy(void *owner, const struct snapshot *next, struct errbuf *errbuf)
+{
+	struct daemon *daemon = owner;
 
-static const struct deploy_hooks deploy_hooks = { .fixed = fixed_settings };
+	return event_api_apply(daemon->api, next->settings, open_files_fit(next), errbuf);
+}
+
+static void deploy_done(void *owner, bool succeeded)
+{
+	systemd_ready(succeeded ? "serving" : "serving; the last reload failed");
+}
+
+static const struct deploy_hooks deploy_hooks = { .prepare = prepare_deploy,
+	.done = deploy_done };
 
 /* Reads the folder; every error is printed, and then NULL. */
 static struct snapshot *load(const char *path)
@@ -202,10 +213,29 @@ static void watch_signals(struct daemon *daemon)
 	hold_signals(SIG_UNBLOCK, false);
 }
 
+/* Sockets that were passed are for the listeners of volley.yaml, and for nothing else. */
+static bool all_sockets_used(const struct daemon *daemon, struct errbuf *errbuf)
+{
+	const struct volley_settings *settings =
+		deployment_snapshot(engine_deployment(daemon->engine))->settings;
+	struct strbuf addresses;
+	bool good;
+
+	strbuf_init(&addresses, 4096);
+	for (size_t i = 0; i < settings->listen_count; i++)
+		strbuf_printf(
+			&addresses, "%s%s", i ? ", " : "", settings->listen[i].address);
+	strbuf_char(&addresses, '\0');
+	good = inherited_all_used(addresses.failed ? "others" : addresses.data, errbuf);
+	strbuf_free(&addresses);
+	return good;
+}
+
 static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *path)
 {
 	struct errbuf errbuf;
 	unsigned connections = open_files_fit(snapshot);
+	bool passed = inherited_take(&errbuf);
 
 	daemon->loop = loop_new();
 	if (!daemon->loop)
@@ -216,10 +246,10 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *
 	daemon->deploy = deploy_new(
 		daemon->loop, daemon->engine, path, &deploy_hooks, daemon);
 	watch_signals(daemon);
-	if (dns_prepare(daemon->loop, &errbuf))
+	if (passed && dns_prepare(daemon->loop, &errbuf))
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
-	if (!daemon->api) {
+	if (!daemon->api || !all_sockets_used(daemon, &errbuf)) {
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}

@@ -92,6 +92,9 @@ void load_idle_done(struct load *load);
 /* "retry (3 files), breaker", or NULL. */
 const char *load_idle_text(struct load *load);
 
+/* Makes the listeners' TLS context; where the block is absent or incomplete: nothing. */
+void load_listener_tls(struct load *load, struct settings_tls *tls);
+
 /* One account's file. */
 void load_account(struct load *load, struct load_file *file);
 

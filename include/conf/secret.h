@@ -34,4 +34,7 @@ void secret_blank_lines(const struct source *source);
 void secret_check_file(const char *path, const char *name, struct place place,
 	bool only_warn, struct diag *diag);
 
+/* Checks that the file of a private key is private in the same way: false is an error. */
+must_check bool secret_check_key(const char *path, struct place place, struct diag *diag);
+
 #endif

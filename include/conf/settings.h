@@ -14,9 +14,21 @@
 #include "base/macros.h"
 #include "conf/options.h"
 
+struct tls_context;
+
 struct listener {
 	const char *address; /* "127.0.0.1:8080", "[::]:80", "unix:/absolute/path" */
+	bool tls;
 	struct place place;
+};
+
+/* TLS of the listeners; paths are absolute. Without a certificate none of it is there. */
+struct settings_tls {
+	const char *certificate, *key;
+	const char *client_ca; /* NULL: clients need no certificate */
+	int min_version;       /* 0: 1.2, 1: 1.3 */
+	struct place certificate_place, key_place, client_ca_place;
+	struct tls_context *context; /* made of it by those who serve; NULL: not (yet) */
 };
 
 struct settings_limits {
@@ -74,6 +86,7 @@ struct volley_settings {
 	const char *folder; /* the project folder, absolute */
 	struct listener *listen;
 	size_t listen_count;
+	struct settings_tls tls;
 	const char **routes; /* each begins and ends with a slash */
 	size_t route_count;
 	const char *namespace;
@@ -105,7 +118,7 @@ extern const struct conf_option settings_table[];
  */
 must_check const struct volley_settings *settings_load(
 	const char *path, struct arena *arena, struct diag *diag);
-must_check const struct volley_settings *settings_load_with(
+must_check struct volley_settings *settings_load_with(
 	const char *path, struct arena *arena, struct arena *messages, struct diag *diag);
 
 /*

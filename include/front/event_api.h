@@ -13,17 +13,27 @@ struct event_api;
 
 /*
  * Opens the listeners of the deployment in force. NULL: one of them cannot be opened, the
- * reason is in errbuf. The settings' limits and listeners, are those of this deployment for
- * as long as it lives.
+ * reason is in errbuf. event_api_apply() is for other settings, later.
  */
 must_check struct event_api *event_api_new(struct loop *loop, struct engine *engine,
 	unsigned connections, struct errbuf *errbuf);
+
+/*
+ * Puts other settings' limits and listeners in force, with at most that many connections.
+ * False: errbuf says which listener cannot be opened, and nothing has changed.
+ */
+must_check bool event_api_apply(struct event_api *api,
+	const struct volley_settings *settings, unsigned connections,
+	struct errbuf *errbuf);
 
 /* Stops accepting; requests that still come on open connections get 503. */
 void event_api_drain(struct event_api *api);
 
 /* Connections that are open. */
 size_t event_api_connections(const struct event_api *api);
+
+/* TLS handshakes that failed, since the start. */
+uint64_t event_api_handshakes_failed(const struct event_api *api);
 
 void event_api_free(struct event_api *api);
 

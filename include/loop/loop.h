@@ -1,7 +1,7 @@
 /*
  * loop.h - the one event loop, and the pass that is the whole program.
  *
- *   wait for events -> deliver finished things -> flush what was written -> upkeep -> reap
+ *   wait for events -> costly work -> deliver finished things -> flush what was written -> upkeep -> reap
  * the dead
  *
  * A completion is never called inside the call that started it: finishing queues, the pass
@@ -57,6 +57,12 @@ struct loop_item {
 	struct link link;
 	void (*run)(struct loop_item *item);
 };
+
+/*
+ * Has run() called once, for work of a millisecond or more of CPU time: in this pass, or in one
+ * of the next, since a pass begins no more of it after 2 ms. In the order of the calls.
+ */
+void loop_costly(struct loop *loop, struct loop_item *item);
 
 /* Has run() called at the deliver point of this pass; delivery goes on until the queue is
  * empty. */

@@ -23,7 +23,7 @@ struct stream;
 
 /* What the owner is told; always from the loop, never inside one of its own calls. */
 struct stream_events {
-	/* The connection stands, the TLS handshake included (stream_connect only). */
+	/* The connection stands, the TLS handshake included; not for a plain stream_accept. */
 	void (*connected)(void *owner);
 	/* Bytes arrived; take them from stream_input(). */
 	void (*readable)(void *owner);
@@ -31,14 +31,18 @@ struct stream_events {
 	void (*drained)(void *owner);
 	/*
 	 * The peer ended its side (error 0) or the connection failed (an errno value; EPROTO
-	 * for TLS, stream_reason() says more). Nothing more is read. The owner calls stream_close() now or later.
+	 * for TLS, stream_reason() says more). Nothing more is read. The owner calls
+	 * stream_close() now or later.
 	 */
 	void (*ended)(void *owner, int error);
 };
 
-/* Takes over an accepted, non-blocking socket. */
-struct stream *stream_accept(
-	struct loop *loop, int fd, const struct stream_events *events, void *owner);
+/*
+ * Takes over an accepted, non-blocking socket. With TLS unless tls is NULL; then nothing may
+ * be written before connected().
+ */
+struct stream *stream_accept(struct loop *loop, int fd, struct tls_context *tls,
+	const struct stream_events *events, void *owner);
 
 /*
  * Begins to connect (TCP with TCP_NODELAY, or a unix socket), with TLS unless tls is NULL;
@@ -54,6 +58,15 @@ void stream_set_owner(
 
 /* TCP stands, the TLS handshake does not yet. */
 bool stream_is_in_handshake(const struct stream *stream);
+
+/*
+ * For ended(), after stream_accept() with TLS: whether the client has sent anything, and
+ * whether that was plain HTTP. stream_say_plainly() answers such a client, as far as one call
+ * takes it.
+ */
+bool stream_has_begun(const struct stream *stream);
+bool stream_met_http(const struct stream *stream);
+void stream_say_plainly(struct stream *stream, const void *bytes, size_t len);
 
 /* For ended(): why it failed, in words; "the other side closed it" when error was 0. */
 const char *stream_reason(const struct stream *stream);

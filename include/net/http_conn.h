@@ -1,8 +1,8 @@
 /*
  * http_conn.h - one connection of the HTTP server: what its files share among themselves.
  *
- * http_server.c accepts connections and watches deadlines, http_conn.c reads requests,
- * http_write.c writes replies. Users of the server include http_server.h only.
+ * http_listener.c opens listeners, http_server.c accepts connections and watches deadlines,
+ * http_conn.c reads requests, http_write.c writes replies. Users of the server include http_server.h only.
  */
 #ifndef VOLLEY_NET_HTTP_CONN_H
 #define VOLLEY_NET_HTTP_CONN_H
@@ -85,11 +85,21 @@ struct http_state {
 	struct http_server *server;
 };
 
-struct http_listener;
+/* An open listener. */
+struct http_listener {
+	struct http_server *server;
+	struct link link;
+	struct event *event;
+	int fd;
+	char *address;           /* as it was asked for */
+	struct tls_context *tls; /* a reference; NULL: plain */
+	bool inherited; /* the socket is not ours to close, nor its file to remove */
+	bool wanted;    /* while listeners are exchanged: it stays */
+};
 
 struct http_server {
 	struct loop *loop;
-	const struct http_limits *limits;
+	struct http_limits limits;
 	const struct http_handler *handler;
 	void *owner;
 	struct http_state states[HTTP_CONN_STATES];
@@ -105,7 +115,7 @@ struct http_server {
 	uint64_t complained; /* monotonic ns: when a failure to accept was last logged */
 	bool accepting;      /* the listeners' events are on */
 	bool draining;
-	int port;
+	uint64_t handshakes_failed;
 	int64_t date_second; /* what date holds */
 	char date[32];       /* the Date header's value */
 };
@@ -117,10 +127,18 @@ struct http_server {
  */
 void http_conn_move(struct http_conn *conn, enum http_conn_state state);
 
+/* A connection waits to be accepted. */
+void http_server_accept(evutil_socket_t fd, short what, void *listener);
+
+/* ---- http_listener.c ---- */
+
+/* Closes all of them. */
+void http_listeners_close(struct http_server *server);
+
 /* ---- http_conn.c ---- */
 
-/* Takes over an accepted socket. */
-void http_conn_open(struct http_server *server, int fd);
+/* Takes over an accepted socket; tls may be NULL. */
+void http_conn_open(struct http_server *server, int fd, struct tls_context *tls);
 
 /* The state's deadline has passed. */
 void http_conn_expired(struct http_conn *conn);
@@ -138,6 +156,8 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *detail);
 
 /* Counts what now waits to be taken by the client; the only writer of conn->unsent. */
 void http_conn_count_unsent(struct http_conn *conn);
+/* Tells a client that spoke plain HTTP where TLS was expected. */
+void http_conn_answer_http(struct http_conn *conn);
 
 /* Sends 100 Continue. */
 void http_conn_continue(struct http_conn *conn);

@@ -11,16 +11,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/macros.h"
 #include "base/text.h"
 #include "loop/loop.h"
+#include "loop/tls.h"
 #include "net/http1.h"
 
 /* What a connection is doing: the server's list that it stands on. */
 enum http_conn_state {
 	HTTP_CONN_IDLE, /* between requests: idle_timeout, or until another needs the room */
+	HTTP_CONN_HANDSHAKE, /* of TLS: head_timeout */
 	HTTP_CONN_HEAD,   /* a head has begun: head_timeout, then 408 */
 	HTTP_CONN_BODY,   /* a body is being read or dropped: body_timeout, then 408 */
 	HTTP_CONN_WORK,   /* handlers work on its requests */
@@ -89,20 +92,34 @@ struct http_limits {
 
 struct http_server;
 
-/* Starts without listeners. The handler and limits must live as long. */
+/* Starts without listeners. The handler must live as long. */
 struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
 	const struct http_handler *handler, void *owner);
 
+/* Puts other limits in force, from the next request and the next deadline on. */
+void http_server_limits(struct http_server *server, const struct http_limits *limits);
+
+/* A listener to be. */
+struct http_listen {
+	const char *
+		address; /* "127.0.0.1:8080", "[::]:8080", "unix:PATH"; port 0: a free one */
+	struct tls_context *tls; /* NULL: plain. The server takes a reference of its own */
+	mode_t mode;             /* of a unix socket, such as 0600; 0: as the umask says */
+};
+
 /*
- * Opens a listener: "127.0.0.1:8080", "[::]:8080", "localhost:8080", "unix:PATH". False:
- * reason is in errbuf. Port 0 takes a free one (http_server_port() tells, of the first
- * listener that has a port). A unix socket's mode follows the umask; a stale one that
- * nobody listens on is replaced, and http_server_free() removes it.
+ * Makes the open listeners those of the list. What stays open goes on, with the TLS context
+ * that the list names now; what is new is opened first, on a socket that was handed to the
+ * process where one has that address (inherited.h). False: errbuf says which address and why,
+ * and all is as it was. A unix socket that nobody listens on is replaced; it is removed when
+ * its listener is closed.
  */
 struct errbuf;
-must_check bool http_server_listen(
-	struct http_server *server, const char *address, struct errbuf *errbuf);
-int http_server_port(const struct http_server *server);
+must_check bool http_server_listeners(struct http_server *server,
+	const struct http_listen *list, size_t count, struct errbuf *errbuf);
+
+/* TLS handshakes that failed or took too long, since the start. */
+uint64_t http_server_handshakes_failed(const struct http_server *server);
 
 /* Stops accepting; idle connections close, others close after their replies. */
 void http_server_drain(struct http_server *server);

@@ -45,9 +45,11 @@ static const struct volley_settings *load_settings(
 	const char *volley_yaml, struct load *load)
 {
 	const char *slash = strrchr(volley_yaml, '/');
-	const struct volley_settings *settings = settings_load_with(
+	struct volley_settings *settings = settings_load_with(
 		volley_yaml, load->arena, load->messages, load->diag);
 
+	if (settings)
+		load_listener_tls(load, &settings->tls);
 	if (settings || access(volley_yaml, R_OK) != 0)
 		return settings;
 	return settings_new(slash ? arena_printf(load->messages, "%.*s",

@@ -204,3 +204,17 @@ void secret_check_file(const char *path, const char *name, struct place place,
 			name);
 	}
 }
+
+bool secret_check_key(const char *path, struct place place, struct diag *diag)
+{
+	struct errbuf reason = { "" };
+	bool is_private = false;
+
+	if (!file_is_private(path, &is_private, &reason)) {
+		diag_error(diag, place, "%s", reason.text);
+	} else if (!is_private) {
+		diag_error(diag, place, "others than its owner can read the key %s", path);
+		diag_hint(diag, "chmod 600 %s (or 0640, owned by root)", path);
+	}
+	return is_private;
+}

@@ -2,7 +2,7 @@
  * settings.c - volley.yaml to one struct: the table's rows, and the few keys of another shape.
  *
  * What this version does not do yet is checked all the same and named as idle; where a
- * setting that has no effect would be dangerous (TLS, a journal) it is an error. Refused:
+ * setting that has no effect would be dangerous (a journal) it is an error. Refused:
  * starting on defaults when the file is wrong.
  */
 #include "conf/settings.h"
@@ -53,8 +53,6 @@ must_check static bool check_count(struct reader *r, const struct node *node,
 
 /* ---- listen --------------------------------------------------------------------------- */
 
-static const char *tls_later = "TLS is not served by this version";
-
 /* One listener: an address, or {address, tls}. */
 static void read_listener(struct reader *r, const struct node *node)
 {
@@ -63,13 +61,18 @@ static void read_listener(struct reader *r, const struct node *node)
 	struct listener *listener = &s->listen[s->listen_count];
 	const struct node *address = node, *tls = node_get(node, "tls");
 
+	listener->tls = s->tls.certificate != NULL;
 	if (node->kind == NODE_MAP) {
 		address = node_get(node, "address");
 		if (!map_check(node, node->place, names, "a listener", r->diag))
 			return;
-		if (tls && map_flag(node, "tls", true, r->diag)) {
-			diag_error(r->diag, tls->place, "%s", tls_later);
-			diag_hint(r->diag, "leave 'tls' out and put a proxy in front");
+		listener->tls = map_flag(node, "tls", listener->tls, r->diag);
+		if (listener->tls && !s->tls.certificate) {
+			diag_error(r->diag, tls ? tls->place : node->place,
+				"TLS needs a certificate");
+			diag_hint(r->diag,
+				"write tls: { certificate: FILE, key: FILE } beside "
+				"'listen'");
 		}
 		if (!address) {
 			diag_error(r->diag, node->place, "a listener needs 'address'");
@@ -107,6 +110,54 @@ static void read_listen(struct reader *r, const struct node *node)
 	r->settings->listen = arena_zalloc(r->arena, count, sizeof(*r->settings->listen));
 	for (size_t i = 0; i < count; i++)
 		read_listener(r, items[i]);
+}
+
+/* ---- tls ------------------------------------------------------------------------------ */
+
+/* The file that a key of the block names, from the folder on, and where it is named. */
+static void place_file(struct reader *r, const struct node *tls, const char *key,
+	const char **path, struct place *place)
+{
+	*place = map_place(tls, key, tls->place);
+	if (*path && **path != '/')
+		*path = arena_printf(r->arena, "%s/%s", r->settings->folder, *path);
+}
+
+static void read_tls(struct reader *r, const struct node *root)
+{
+	static const char *const names[] = { "certificate", "key", "clientCa", "minVersion",
+		NULL };
+	const struct node *node = node_get(root, "tls");
+	struct settings_tls *tls = &r->settings->tls;
+	const char *missing;
+	struct place place;
+
+	if (node_is_null(node) || node->kind != NODE_MAP)
+		return;
+	place_file(r, node, "certificate", &tls->certificate, &tls->certificate_place);
+	place_file(r, node, "key", &tls->key, &tls->key_place);
+	place_file(r, node, "clientCa", &tls->client_ca, &tls->client_ca_place);
+	if (tls->certificate && tls->key)
+		return;
+	missing = tls->certificate ? "key" : "certificate";
+	place = node->count ? node->place : node_entry(root, TEXT("tls"))->key_place;
+	if (!node_is_null(node_get(node, missing)) || map_misspelt(node, missing, names))
+		return;
+	diag_error(r->diag, place, "'tls' needs '%s'", missing);
+	diag_hint(r->diag, "write tls: { certificate: FILE, key: FILE }");
+}
+
+/* A block that no listener uses is a mistake in one of the two places. */
+static void warn_unused_tls(struct reader *r, const struct node *root)
+{
+	const struct volley_settings *s = r->settings;
+	bool used = false;
+
+	for (size_t i = 0; i < s->listen_count; i++)
+		used = used || s->listen[i].tls;
+	if (s->tls.certificate && !used)
+		diag_warning(r->diag, node_entry(root, TEXT("tls"))->key_place,
+			"no listener uses 'tls': each of them says tls: false");
 }
 
 /* ---- routes --------------------------------------------------------------------------- */
@@ -198,7 +249,7 @@ static void read_admin(struct reader *r, const struct node *node)
 		read_hosts(r, hosts);
 }
 
-/* ---- retry, journal, tls -------------------------------------------------------------- */
+/* ---- retry, journal -------------------------------------------------------------- */
 
 void settings_read_retry(const struct node *node, struct volley_settings *settings,
 	struct arena *arena, struct diag *diag, struct strbuf *idle)
@@ -222,13 +273,7 @@ static void refuse_unsafe(struct reader *r, const struct node *root)
 {
 	const struct node *journal = node_get(root, "journal");
 	const struct node *engine = node_get(journal, "engine");
-	const struct node *tls = node_get(root, "tls");
 
-	if (!node_is_null(tls)) {
-		diag_error(
-			r->diag, node_entry(root, TEXT("tls"))->key_place, "%s", tls_later);
-		diag_hint(r->diag, "leave 'tls' out and put a proxy in front");
-	}
 	if (engine && r->settings->journal_engine != 0) {
 		diag_error(r->diag, engine->place, "this version has no journal yet");
 		diag_hint(r->diag,
@@ -268,7 +313,10 @@ static void read_root(struct reader *r, const struct node *root, const char *nam
 	options_read(settings_table, "", root, r->settings, r->arena, r->diag, &r->idle);
 	if (node_is_null(root))
 		return;
+	read_tls(r, root);
+	r->settings->listen[0].tls = r->settings->tls.certificate != NULL;
 	read_listen(r, node_get(root, "listen"));
+	warn_unused_tls(r, root);
 	read_routes(r, node_get(root, "routes"));
 	read_admin(r, node_get(root, "admin"));
 	settings_read_retry(
@@ -291,7 +339,7 @@ static const char *folder_of(const char *path, struct arena *arena)
 	return copy;
 }
 
-static const struct volley_settings *read_file(
+static struct volley_settings *read_file(
 	struct reader *r, const char *path, const char *folder, const struct source *source)
 {
 	const struct node *root = yaml_parse(source, r->arena, r->diag);
@@ -313,7 +361,7 @@ static const struct volley_settings *read_file(
 	return r->settings;
 }
 
-const struct volley_settings *settings_load_with(
+struct volley_settings *settings_load_with(
 	const char *path, struct arena *arena, struct arena *messages, struct diag *diag)
 {
 	const char *folder = folder_of(path, arena), *slash = strrchr(path, '/');

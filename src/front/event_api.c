@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/uuid.h"
@@ -26,7 +25,6 @@
 struct event_api {
 	struct engine *engine;
 	struct http_server *server;
-	struct http_limits http_limits;
 	struct rates *rates;
 	size_t idle_memory; /* of arenas before the first run */
 	bool draining;
@@ -500,37 +498,12 @@ static const struct http_handler handler = {
 	.error_body = error_body,
 };
 
-static bool open_listeners(struct event_api *api, struct errbuf *errbuf)
+static struct http_limits http_limits_of(
+	const struct volley_settings *settings, unsigned connections)
 {
-	const struct volley_settings *settings = settings_of(
-		engine_deployment(api->engine));
+	const struct settings_limits *limits = &settings->limits;
 
-	for (size_t i = 0; i < settings->listen_count; i++) {
-		const char *address = settings->listen[i].address;
-		int port = http_server_port(api->server);
-
-		if (!http_server_listen(api->server, address, errbuf))
-			return false;
-		log_begin(LOG_INFO, TEXT("listening"));
-		log_text("address", text_of(address));
-		/* The first that has a port; where that was 0, a free one was taken. */
-		if (http_server_port(api->server) != port)
-			log_number("port", http_server_port(api->server));
-		log_end();
-	}
-	return true;
-}
-
-struct event_api *event_api_new(struct loop *loop, struct engine *engine,
-	unsigned connections, struct errbuf *errbuf)
-{
-	struct event_api *api = mem_zalloc(1, sizeof(*api));
-	const struct settings_limits *limits;
-
-	api->engine = engine;
-	limits = &settings_of(engine_deployment(engine))->limits;
-	api->rates = rates_new();
-	api->http_limits = (struct http_limits){ .connections = connections,
+	return (struct http_limits){ .connections = connections,
 		.body = limits->body,
 		.head = limits->head,
 		.headers = limits->headers,
@@ -540,11 +513,40 @@ struct event_api *event_api_new(struct loop *loop, struct engine *engine,
 		.body_timeout = limits->body_timeout,
 		.reply_timeout = limits->reply_timeout,
 		.idle_timeout = limits->idle_timeout };
+}
+
+bool event_api_apply(struct event_api *api, const struct volley_settings *settings,
+	unsigned connections, struct errbuf *errbuf)
+{
+	struct http_listen *list = mem_zalloc(settings->listen_count, sizeof(*list));
+	struct http_limits limits = http_limits_of(settings, connections);
+	bool good;
+
+	for (size_t i = 0; i < settings->listen_count; i++) {
+		list[i].address = settings->listen[i].address;
+		list[i].tls = settings->listen[i].tls ? settings->tls.context : NULL;
+	}
+	good = http_server_listeners(api->server, list, settings->listen_count, errbuf);
+	if (good)
+		http_server_limits(api->server, &limits);
+	free(list);
+	return good;
+}
+
+struct event_api *event_api_new(struct loop *loop, struct engine *engine,
+	unsigned connections, struct errbuf *errbuf)
+{
+	const struct volley_settings *settings = settings_of(engine_deployment(engine));
+	struct http_limits limits = http_limits_of(settings, connections);
+	struct event_api *api = mem_zalloc(1, sizeof(*api));
+
+	api->engine = engine;
+	api->rates = rates_new();
 	(void)key_matches(
 		NULL, TEXT("")); /* OpenSSL's first hash takes 10 ms: not from an event */
 	api->idle_memory = arena_total();
-	api->server = http_server_new(loop, &api->http_limits, &handler, api);
-	if (open_listeners(api, errbuf))
+	api->server = http_server_new(loop, &limits, &handler, api);
+	if (event_api_apply(api, settings, connections, errbuf))
 		return api;
 	event_api_free(api);
 	return NULL;
@@ -554,6 +556,11 @@ void event_api_drain(struct event_api *api)
 {
 	api->draining = true;
 	http_server_drain(api->server);
+}
+
+uint64_t event_api_handshakes_failed(const struct event_api *api)
+{
+	return http_server_handshakes_failed(api->server);
 }
 
 size_t event_api_connections(const struct event_api *api)

@@ -1,5 +1,5 @@
 /*
- * loop.c - the pass: wait, deliver, flush, upkeep, reap, and the figures about it.
+ * loop.c - the pass: wait, costly work, deliver, flush, upkeep, reap, and the figures about it.
  *
  * libevent waits and calls back what is ready; the queues of the other points are circular
  * lists of embedded items. libevent has no hook between its wait and the callbacks, so the
@@ -22,6 +22,7 @@
 
 #define CALLBACKS_MAX 128 /* of libevent's in one pass */
 #define SLOW_PASS_NS  (50 * NS_PER_MS)
+#define COSTLY_NS     (2 * NS_PER_MS) /* CPU time; whoever is at work then comes to its end */
 
 /*
  * Timers of one duration share a queue in libevent, which knows at most 256 such queues and
@@ -43,7 +44,7 @@ struct queue {
 
 struct loop {
 	struct event_base *base;
-	struct queue deliver, flush, upkeep, reap;
+	struct queue costly, deliver, flush, upkeep, reap;
 	uint64_t now;     /* 0: not read yet in this pass */
 	uint64_t wall_ms; /* 0: not read yet in this pass */
 	uint64_t cpu;     /* the thread's CPU time when the last pass ended */
@@ -121,6 +122,11 @@ static void enqueue(struct queue *queue, struct loop_item *item)
 {
 	if (!link_is_listed(&item->link))
 		queue_append(queue, item);
+}
+
+void loop_costly(struct loop *loop, struct loop_item *item)
+{
+	enqueue(&loop->costly, item);
 }
 
 void loop_deliver(struct loop *loop, struct loop_item *item)
@@ -237,8 +243,20 @@ static void count_pass(struct loop *loop)
 
 static bool something_is_queued(const struct loop *loop)
 {
-	return !queue_is_empty(&loop->deliver) || !queue_is_empty(&loop->flush) ||
-	       !queue_is_empty(&loop->upkeep);
+	return !queue_is_empty(&loop->costly) || !queue_is_empty(&loop->deliver) ||
+	       !queue_is_empty(&loop->flush) || !queue_is_empty(&loop->upkeep);
+}
+
+static void run_costly(struct loop *loop)
+{
+	uint64_t end;
+
+	if (queue_is_empty(&loop->costly))
+		return;
+	end = thread_cpu() + COSTLY_NS;
+	do
+		run_first(&loop->costly);
+	while (!queue_is_empty(&loop->costly) && thread_cpu() < end);
 }
 
 static void run_pass(struct loop *loop)
@@ -251,6 +269,7 @@ static void run_pass(struct loop *loop)
 	loop->callbacks = 0;
 	event_base_loop(loop->base, flags);
 	wait_ended(loop);
+	run_costly(loop);
 	run_all(&loop->deliver);
 	run_once(&loop->flush);
 	run_once(&loop->upkeep);
@@ -312,6 +331,7 @@ struct loop *loop_new(void)
 	loop->base = base;
 	loop->lag_us = coarse_lag_us();
 	histogram_init(&loop->stats.cpu, &histogram_cpu);
+	queue_init(&loop->costly);
 	queue_init(&loop->deliver);
 	queue_init(&loop->flush);
 	queue_init(&loop->upkeep);

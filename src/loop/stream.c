@@ -9,11 +9,13 @@
  *
  * With TLS the bufferevent is bufferevent_openssl's, which writes by itself, and whose
  * callbacks are deferred: only then what was read is told before the end that came with it.
- * It holds events of the socket until it is freed, so the socket is closed after it.
+ * It holds events of the socket until it is freed, so the socket is closed after it. Of an
+ * accepted connection it gets to know when the handshake is through.
  */
 #include "loop/stream.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -28,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "loop/tls_server.h"
 
 #define PEER_SIZE (INET6_ADDRSTRLEN + sizeof("[]:65535"))
 #define NOT_SENT_MAX                                                                       \
@@ -50,13 +53,16 @@ struct stream {
 	struct evbuffer *output;
 	struct ssl_st *ssl; /* NULL: no TLS */
 	int fd;
-	struct event *connecting; /* NULL: the connection stands */
-	struct loop_item flush, tell, reap;
+	struct event *waiting; /* for the connection or its handshake; NULL: it stands */
+	struct tls_context
+		*context; /* of an accepted one that has sent nothing; else NULL */
+	struct loop_item step, flush, tell, reap;
 	int error;     /* what tell will say */
 	char *reason;  /* of a failure; NULL: what errno says */
 	bool reading;  /* EV_READ is on, or will be once connected */
 	bool at_eof;   /* the peer sends nothing more */
 	bool shutdown; /* the sending side ends when all has left */
+	bool met_http; /* in place of a handshake */
 	char peer[PEER_SIZE];
 };
 
@@ -76,7 +82,8 @@ static void fail(struct stream *stream, int error)
 		return;
 	stream->state = STREAM_FAILED;
 	stream->error = error ? error : ECONNRESET;
-	bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
+	if (stream->bev)
+		bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
 	loop_deliver(stream->loop, &stream->tell);
 }
 
@@ -112,6 +119,13 @@ static void fail_tls(struct stream *stream, int error)
 	fail(stream, error);
 }
 
+/* bufferevent_openssl stops at the end of the input; what is to be written still goes. */
+static void resume_writing(struct stream *stream)
+{
+	bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
+	bufferevent_enable(stream->bev, EV_WRITE);
+}
+
 static void open_now(struct stream *stream);
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -129,6 +143,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	} else if (what & BEV_EVENT_EOF) {
 		stream->reading = false;
 		stream->at_eof = true;
+		if (stream->ssl)
+			resume_writing(stream);
 		stream->events->ended(stream->owner, 0);
 	}
 }
@@ -249,6 +265,7 @@ void stream_touch(struct stream *stream)
 
 void stream_write(struct stream *stream, const void *bytes, size_t len)
 {
+	assert(stream->output); /* not during the handshake of an accepted one */
 	if (evbuffer_add(stream->output, bytes, len) != 0)
 		mem_exhausted();
 	stream_touch(stream);
@@ -256,7 +273,7 @@ void stream_write(struct stream *stream, const void *bytes, size_t len)
 
 size_t stream_pending(const struct stream *stream)
 {
-	return evbuffer_get_length(stream->output);
+	return stream->output ? evbuffer_get_length(stream->output) : 0;
 }
 
 void stream_shutdown_write(struct stream *stream)
@@ -273,7 +290,8 @@ static void reap(struct loop_item *item)
 {
 	struct stream *stream = container_of(item, struct stream, reap);
 
-	bufferevent_free(stream->bev);
+	if (stream->bev)
+		bufferevent_free(stream->bev);
 	if (stream->ssl) {
 		tls_end(stream->ssl);
 		close(stream->fd);
@@ -295,16 +313,21 @@ void stream_close(struct stream *stream)
 {
 	if (stream->state == STREAM_CLOSED)
 		return;
-	bufferevent_setcb(stream->bev, NULL, NULL, NULL, NULL);
-	bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
-	if (stream->connecting)
-		event_free(stream->connecting);
-	stream->connecting = NULL;
+	if (stream->bev) {
+		bufferevent_setcb(stream->bev, NULL, NULL, NULL, NULL);
+		bufferevent_disable(stream->bev, EV_READ | EV_WRITE);
+	}
+	if (stream->waiting)
+		event_free(stream->waiting);
+	stream->waiting = NULL;
+	if (stream->context)
+		tls_context_release(stream->context);
 	if (stream->ssl)
 		close_tls(stream);
 	else
 		close(stream->fd);
 	stream->state = STREAM_CLOSED;
+	loop_cancel(stream->loop, &stream->step);
 	loop_cancel(stream->loop, &stream->flush);
 	loop_cancel(stream->loop, &stream->tell);
 	loop_reap(stream->loop, &stream->reap);
@@ -350,19 +373,21 @@ static void set_nodelay(int fd, const struct sockaddr *address)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-static struct bufferevent *new_bufferevent(struct stream *stream)
+static void set_bufferevent(struct stream *stream, struct bufferevent *bev)
 {
-	struct event_base *base = loop_base(stream->loop);
-
-	if (!stream->ssl)
-		return bufferevent_socket_new(base, stream->fd, 0);
-	/* It gets the socket, and begins the handshake, when TCP stands. */
-	return bufferevent_openssl_socket_new(
-		base, -1, stream->ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
+	if (!bev)
+		mem_exhausted();
+	stream->bev = bev;
+	stream->output = bufferevent_get_output(bev);
+	bufferevent_setcb(bev, on_read, on_written, on_event, stream);
+	if (stream->ssl)
+		bufferevent_enable(bev, EV_READ | EV_WRITE);
+	else
+		bufferevent_disable(bev, EV_WRITE);
 }
 
 static struct stream *stream_new(struct loop *loop, int fd, const struct sockaddr *address,
-	struct tls_peer *tls, const struct stream_events *events, void *owner)
+	const struct stream_events *events, void *owner)
 {
 	struct stream *stream = mem_zalloc(1, sizeof(*stream));
 
@@ -374,16 +399,6 @@ static struct stream *stream_new(struct loop *loop, int fd, const struct sockadd
 	stream->tell.run = tell_ended;
 	stream->reap.run = reap;
 	stream->reading = true;
-	stream->ssl = tls ? tls_begin(tls) : NULL;
-	stream->bev = new_bufferevent(stream);
-	if (!stream->bev)
-		mem_exhausted();
-	stream->output = bufferevent_get_output(stream->bev);
-	bufferevent_setcb(stream->bev, on_read, on_written, on_event, stream);
-	if (tls)
-		bufferevent_enable(stream->bev, EV_READ | EV_WRITE);
-	else
-		bufferevent_disable(stream->bev, EV_WRITE);
 	set_nodelay(fd, address);
 	format_peer(stream, address);
 	return stream;
@@ -401,19 +416,127 @@ static void set_little_unsent(int fd, const struct sockaddr *address)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
-struct stream *stream_accept(
-	struct loop *loop, int fd, const struct stream_events *events, void *owner)
+/* ---- accepting ---- */
+
+/* Waits until the socket can be read, or written; `then` is called once. */
+static void wait_for(struct stream *stream, short what, event_callback_fn then)
+{
+	if (stream->waiting)
+		event_free(stream->waiting);
+	stream->waiting = event_new(
+		loop_base(stream->loop), stream->fd, what, then, stream);
+	if (!stream->waiting || event_add(stream->waiting, NULL) != 0)
+		mem_exhausted();
+}
+
+/* Steps of handshakes are costly: many come at once, and a pass takes a few. */
+static void on_handshake_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *stream = arg;
+
+	loop_now(stream->loop);
+	loop_costly(stream->loop, &stream->step);
+}
+
+/* What the client has sent and nobody will read must not turn our alert into a reset. */
+static void fail_handshake(struct stream *stream, unsigned long code)
+{
+	struct errbuf reason;
+
+	stream->met_http = tls_server_is_http(code);
+	(void)recv(stream->fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT);
+	if (code) {
+		tls_failure(stream->ssl, code, &reason);
+		stream->reason = mem_strdup(reason.text);
+	}
+	fail(stream, code ? EPROTO : ECONNRESET);
+}
+
+static void open_accepted(struct stream *stream)
+{
+	event_free(stream->waiting);
+	stream->waiting = NULL;
+	stream->state = STREAM_OPEN;
+	set_bufferevent(stream,
+		bufferevent_openssl_socket_new(loop_base(stream->loop), stream->fd,
+			stream->ssl, BUFFEREVENT_SSL_OPEN, BEV_OPT_DEFER_CALLBACKS));
+	stream->events->connected(stream->owner);
+}
+
+/* False: the client has left without a word, as those do who only look whether we are there. */
+static bool begin_handshake(struct stream *stream)
+{
+	char byte;
+
+	if (recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		return false;
+	stream->ssl = tls_server_begin(stream->context, stream->fd);
+	tls_context_release(stream->context);
+	stream->context = NULL;
+	return true;
+}
+
+static void take_step(struct loop_item *item)
+{
+	struct stream *stream = container_of(item, struct stream, step);
+	unsigned long code;
+
+	if (!stream->ssl && !begin_handshake(stream)) {
+		fail(stream, ECONNRESET);
+		return;
+	}
+	switch (tls_server_step(stream->ssl, &code)) {
+	case TLS_STEP_DONE:
+		open_accepted(stream);
+		break;
+	case TLS_STEP_READ:
+		wait_for(stream, EV_READ, on_handshake_ready);
+		break;
+	case TLS_STEP_WRITE:
+		wait_for(stream, EV_WRITE, on_handshake_ready);
+		break;
+	case TLS_STEP_FAILED:
+		fail_handshake(stream, code);
+		break;
+	}
+}
+
+struct stream *stream_accept(struct loop *loop, int fd, struct tls_context *tls,
+	const struct stream_events *events, void *owner)
 {
 	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(address);
 	struct stream *stream;
 
 	(void)getpeername(fd, (struct sockaddr *)&address, &len);
-	stream = stream_new(loop, fd, (struct sockaddr *)&address, NULL, events, owner);
+	stream = stream_new(loop, fd, (struct sockaddr *)&address, events, owner);
 	set_little_unsent(fd, (struct sockaddr *)&address);
-	stream->state = STREAM_OPEN;
-	bufferevent_enable(stream->bev, EV_READ);
+	if (tls) {
+		stream->state = STREAM_HANDSHAKE;
+		stream->context = tls_context_hold(tls);
+		stream->step.run = take_step;
+		wait_for(stream, EV_READ, on_handshake_ready);
+	} else {
+		stream->state = STREAM_OPEN;
+		set_bufferevent(stream, bufferevent_socket_new(loop_base(loop), fd, 0));
+		bufferevent_enable(stream->bev, EV_READ);
+	}
 	return stream;
+}
+
+bool stream_has_begun(const struct stream *stream)
+{
+	return stream->ssl != NULL;
+}
+
+bool stream_met_http(const struct stream *stream)
+{
+	return stream->met_http;
+}
+
+void stream_say_plainly(struct stream *stream, const void *bytes, size_t len)
+{
+	(void)send(stream->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* ---- connecting ---- */
@@ -445,8 +568,8 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 	loop_woke(stream->loop);
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
-	event_free(stream->connecting);
-	stream->connecting = NULL;
+	event_free(stream->waiting);
+	stream->waiting = NULL;
 	if (error) {
 		fail(stream, error);
 	} else if (!stream->ssl) {
@@ -456,6 +579,17 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 		if (bufferevent_setfd(stream->bev, fd) != 0)
 			fail(stream, ENOMEM);
 	}
+}
+
+static struct bufferevent *new_bufferevent(struct stream *stream)
+{
+	struct event_base *base = loop_base(stream->loop);
+
+	if (!stream->ssl)
+		return bufferevent_socket_new(base, stream->fd, 0);
+	/* It gets the socket, and begins the handshake, when TCP stands. */
+	return bufferevent_openssl_socket_new(
+		base, -1, stream->ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
 }
 
 struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
@@ -474,9 +608,9 @@ struct stream *stream_connect(struct loop *loop, const struct sockaddr *address,
 		errno = error;
 		return NULL;
 	}
-	stream = stream_new(loop, fd, address, tls, events, owner);
-	stream->connecting = event_new(loop_base(loop), fd, EV_WRITE, on_connect, stream);
-	if (!stream->connecting || event_add(stream->connecting, NULL) != 0)
-		mem_exhausted();
+	stream = stream_new(loop, fd, address, events, owner);
+	stream->ssl = tls ? tls_begin(tls) : NULL;
+	set_bufferevent(stream, new_bufferevent(stream));
+	wait_for(stream, EV_WRITE, on_connect);
 	return stream;
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #define UNSENT_MAX    ((size_t)1 << 20)  /* beyond it no further request is taken */
@@ -63,7 +64,7 @@ static size_t next_room(size_t room, size_t needed, size_t wanted)
  */
 static bool may_begin(const struct http_conn *conn)
 {
-	const struct http_limits *limits = conn->server->limits;
+	const struct http_limits *limits = &conn->server->limits;
 	size_t working = conn->exchanges.count;
 
 	if (working >= limits->pipeline ||
@@ -79,7 +80,7 @@ static struct http_exchange *exchange_begin(struct http_conn *conn)
 	exchange->conn = conn;
 	exchange->request.started = clock_now();
 	exchange->request.peer = stream_peer(conn->stream);
-	http1_scan_init(&exchange->scan, conn->server->limits->head);
+	http1_scan_init(&exchange->scan, conn->server->limits.head);
 	exchange->scan.skipped = conn->skipped_line;
 	conn->skipped_line = false;
 	conn->requests++;
@@ -115,13 +116,13 @@ static void refuse_body(struct http_conn *conn)
 	char detail[96];
 
 	snprintf(detail, sizeof(detail), "the body is longer than %zu bytes (limits.body)",
-		conn->server->limits->body);
+		conn->server->limits.body);
 	http_conn_refuse(conn, 413, detail);
 }
 
 static void begin_body(struct http_conn *conn)
 {
-	if (conn->body_left > conn->server->limits->body)
+	if (conn->body_left > conn->server->limits.body)
 		refuse_body(conn);
 	else if (!conn->chunked && conn->body_left == 0)
 		body_is_complete(conn);
@@ -159,7 +160,7 @@ static void head_is_complete(struct http_conn *conn)
 	struct http1_head head;
 	struct http1_error error;
 
-	if (!http1_parse_request(exchange->request.arena, bytes, server->limits->headers,
+	if (!http1_parse_request(exchange->request.arena, bytes, server->limits.headers,
 		    &head, &error)) {
 		exchange->is_head = text_is(head.method, "HEAD");
 		http_conn_refuse(conn, error.status, error.text);
@@ -248,7 +249,7 @@ static bool keep_body(struct http_conn *conn, struct text bytes)
 	struct http_exchange *exchange = conn->current;
 	size_t len = exchange->body_len + bytes.len;
 
-	if (len > conn->server->limits->body) {
+	if (len > conn->server->limits.body) {
 		refuse_body(conn);
 		return false;
 	}
@@ -354,7 +355,7 @@ static bool takes_too_little(struct http_conn *conn)
 	size_t owed = stream_pending(conn->stream);
 	uint64_t taken = conn->produced - owed;
 	bool due = conn->owed_since &&
-		   now - conn->owed_since >= conn->server->limits->reply_timeout;
+		   now - conn->owed_since >= conn->server->limits.reply_timeout;
 	uint64_t least = conn->owed < TAKEN_LEAST ? conn->owed : TAKEN_LEAST;
 	bool too_little = due && owed > 0 && taken - conn->taken < least;
 
@@ -469,6 +470,22 @@ static void run_turn(struct loop_item *item)
 	take_turn(container_of(item, struct http_conn, turn));
 }
 
+/* ---- the handshake ---- */
+
+static void handshake_failed(struct http_conn *conn, const char *reason)
+{
+	conn->server->handshakes_failed++;
+	log_line(LOG_DEBUG, "TLS handshake failed", "peer", stream_peer(conn->stream),
+		"reason", reason, NULL);
+	if (stream_met_http(conn->stream))
+		http_conn_answer_http(conn);
+}
+
+static void on_connected(void *owner)
+{
+	http_conn_move(owner, HTTP_CONN_IDLE);
+}
+
 /* ---- what the stream tells ---- */
 
 static void on_readable(void *owner)
@@ -490,6 +507,8 @@ static void on_ended(void *owner, int error)
 {
 	struct http_conn *conn = owner;
 
+	if (conn->state == HTTP_CONN_HANDSHAKE && stream_has_begun(conn->stream))
+		handshake_failed(conn, stream_reason(conn->stream));
 	if (error) {
 		http_conn_close(conn);
 		return;
@@ -499,6 +518,7 @@ static void on_ended(void *owner, int error)
 }
 
 static const struct stream_events events = {
+	.connected = on_connected,
 	.readable = on_readable,
 	.drained = on_drained,
 	.ended = on_ended,
@@ -511,18 +531,18 @@ static void reap(struct loop_item *item)
 	loop_dispose(container_of(item, struct http_conn, reap), sizeof(struct http_conn));
 }
 
-void http_conn_open(struct http_server *server, int fd)
+void http_conn_open(struct http_server *server, int fd, struct tls_context *tls)
 {
 	struct http_conn *conn = mem_zalloc(1, sizeof(*conn));
 
 	conn->server = server;
-	conn->stream = stream_accept(server->loop, fd, &events, conn);
+	conn->stream = stream_accept(server->loop, fd, tls, &events, conn);
 	conn->state = HTTP_CONN_CLOSED;
 	conn->turn.run = run_turn;
 	conn->reap.run = reap;
 	list_init(&conn->exchanges);
 	server->connections++;
-	http_conn_move(conn, HTTP_CONN_IDLE);
+	http_conn_move(conn, tls ? HTTP_CONN_HANDSHAKE : HTTP_CONN_IDLE);
 }
 
 static void abandon_exchanges(struct http_conn *conn)
@@ -560,6 +580,10 @@ void http_conn_expired(struct http_conn *conn)
 	uint64_t *timed_out = conn->server->figures.timed_out;
 
 	switch (conn->state) {
+	case HTTP_CONN_HANDSHAKE:
+		handshake_failed(conn, "it took too long");
+		http_conn_close(conn);
+		return;
 	case HTTP_CONN_HEAD:
 		timed_out[HTTP_CONN_HEAD]++;
 		http_conn_refuse(conn, 408, "the head took too long");
@@ -589,7 +613,7 @@ void http_conn_drain(struct http_conn *conn)
 		conn->reader = READ_NOTHING;
 	if (conn->in_turn)
 		return;
-	if (conn->state == HTTP_CONN_IDLE)
+	if (conn->state == HTTP_CONN_IDLE || conn->state == HTTP_CONN_HANDSHAKE)
 		http_conn_close(conn);
 	else
 		take_turn(conn);

@@ -8,17 +8,10 @@
  */
 #include "net/http_server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_conn.h"
@@ -28,15 +21,6 @@
 #define ACCEPT_PAUSE (100 * NS_PER_MS)
 #define LINGER_TIME  NS_PER_SEC
 #define FRESH        (100 * NS_PER_MS) /* idle for less is kept: its request is on its way */
-#define LISTEN_QUEUE 4096
-
-struct http_listener {
-	struct http_server *server;
-	struct link link;
-	struct event *event;
-	int fd;
-	char *path; /* of a unix socket, to be removed at the end; NULL: none */
-};
 
 /* ---- accepting on and off ---- */
 
@@ -73,7 +57,7 @@ static void room_ended(struct loop_timer *timer)
 
 static bool is_full(const struct http_server *server)
 {
-	return server->connections >= server->limits->connections;
+	return server->connections >= server->limits.connections;
 }
 
 static struct http_conn *first_in(
@@ -82,6 +66,14 @@ static struct http_conn *first_in(
 	struct link *link = list_first(&server->states[state].conns);
 
 	return link ? container_of(link, struct http_conn, link) : NULL;
+}
+
+/* The first that could be asked to leave when its time has come; NULL: all are at work. */
+static struct http_conn *longest_waiting(const struct http_server *server)
+{
+	struct http_conn *conn = first_in(server, HTTP_CONN_IDLE);
+
+	return conn ? conn : first_in(server, HTTP_CONN_HANDSHAKE);
 }
 
 /*
@@ -94,7 +86,7 @@ static struct http_conn *dispensable(const struct http_server *server)
 
 	if (conn)
 		return conn;
-	conn = first_in(server, HTTP_CONN_IDLE);
+	conn = longest_waiting(server);
 	if (!conn || loop_now(server->loop) - conn->since < FRESH ||
 		stream_has_unread(conn->stream))
 		return NULL;
@@ -104,7 +96,7 @@ static struct http_conn *dispensable(const struct http_server *server)
 /* Nobody can be closed: whoever leaves, or has been idle for long enough, makes room. */
 static void wait_for_room(struct http_server *server)
 {
-	const struct http_conn *conn = first_in(server, HTTP_CONN_IDLE);
+	const struct http_conn *conn = longest_waiting(server);
 	uint64_t age = conn ? loop_now(server->loop) - conn->since : 0;
 
 	set_accepting(server, false);
@@ -119,7 +111,7 @@ static void look_for_room(struct http_server *server)
 		return;
 	if (!is_full(server) || first_in(server, HTTP_CONN_LINGER))
 		set_accepting(server, true);
-	else if (first_in(server, HTTP_CONN_IDLE) && !loop_timer_running(&server->room))
+	else if (longest_waiting(server) && !loop_timer_running(&server->room))
 		loop_timer_start(&server->room, FRESH);
 }
 
@@ -204,7 +196,7 @@ static bool accept_failed(struct http_server *server, int error)
 	}
 }
 
-static void on_accept(evutil_socket_t listening, short what, void *arg)
+void http_server_accept(evutil_socket_t listening, short what, void *arg)
 {
 	struct http_listener *listener = arg;
 	struct http_server *server = listener->server;
@@ -230,196 +222,7 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 			http_conn_close(leaving);
 		}
 		server->figures.accepted++;
-		http_conn_open(server, fd);
-	}
-}
-
-/* ---- listeners ---- */
-
-static bool listen_failed(struct errbuf *errbuf, const char *address, const char *reason)
-{
-	errbuf_set(errbuf, "cannot listen on %s: %s", address, reason);
-	return false;
-}
-
-static void listener_add(struct http_server *server, int fd, const char *path)
-{
-	struct http_listener *listener = mem_zalloc(1, sizeof(*listener));
-
-	listener->server = server;
-	listener->fd = fd;
-	listener->path = path ? mem_strdup(path) : NULL;
-	listener->event = event_new(
-		loop_base(server->loop), fd, EV_READ | EV_PERSIST, on_accept, listener);
-	if (!listener->event || event_add(listener->event, NULL) != 0)
-		mem_exhausted();
-	list_append(&server->listeners, &listener->link);
-}
-
-/* A socket file that nobody listens on was left behind by a process that died. */
-static bool remove_stale(const struct sockaddr_un *address)
-{
-	struct stat st;
-	int fd, refused;
-
-	if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return false;
-	refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
-		  errno == ECONNREFUSED;
-	close(fd);
-	return refused && unlink(address->sun_path) == 0;
-}
-
-/* The last folder of the path, "run" in most: a fresh project has none yet. */
-static bool make_folder(const char *path)
-{
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	const char *slash = strrchr(path, '/');
-
-	if (!slash || slash == path)
-		return false;
-	memcpy(folder, path, (size_t)(slash - path));
-	folder[slash - path] = '\0';
-	return mkdir(folder, 0755) == 0;
-}
-
-static int bind_unix(int fd, const struct sockaddr_un *address)
-{
-	const struct sockaddr *generic = (const struct sockaddr *)address;
-
-	if (bind(fd, generic, sizeof(*address)) == 0)
-		return 0;
-	if (errno == ENOENT && make_folder(address->sun_path))
-		return bind(fd, generic, sizeof(*address)) == 0 ? 0 : errno;
-	if (errno != EADDRINUSE)
-		return errno;
-	if (!remove_stale(address))
-		return EADDRINUSE;
-	return bind(fd, generic, sizeof(*address)) == 0 ? 0 : errno;
-}
-
-static bool listen_unix(struct http_server *server, const char *text, struct errbuf *errbuf)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = text + strlen("unix:");
-	size_t len = strlen(path);
-	int fd, error;
-
-	if (len == 0 || len >= sizeof(address.sun_path))
-		return listen_failed(errbuf, text, "the path is empty or too long");
-	memcpy(address.sun_path, path, len + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return listen_failed(errbuf, text, strerror(errno));
-	error = bind_unix(fd, &address);
-	if (!error && listen(fd, LISTEN_QUEUE) != 0)
-		error = errno;
-	if (error) {
-		close(fd);
-		return listen_failed(errbuf, text, strerror(error));
-	}
-	listener_add(server, fd, path);
-	return true;
-}
-
-/* "1.2.3.4:80", "[::1]:80" or "localhost:80". The length of the address, 0: it is none. */
-static socklen_t parse_address(const char *text, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-	const char *colon = strrchr(text, ':'), *numeric;
-	char host[INET6_ADDRSTRLEN + 2] = "", extra;
-	size_t len = colon ? (size_t)(colon - text) : 0;
-	unsigned port;
-
-	if (len == 0 || len >= sizeof(host) || strspn(colon + 1, "0123456789") == 0 ||
-		sscanf(colon + 1, "%5u%c", &port, &extra) != 1 || port > 65535)
-		return 0;
-	memcpy(host, text, len);
-	if (host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = 0;
-		*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-			.sin6_port = htons((uint16_t)port) };
-		return inet_pton(AF_INET6, host + 1, &in6->sin6_addr) == 1 ? sizeof(*in6)
-									   : 0;
-	}
-	*in = (struct sockaddr_in){ .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port) };
-	numeric = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-	return inet_pton(AF_INET, numeric, &in->sin_addr) == 1 ? sizeof(*in) : 0;
-}
-
-static void note_port(struct http_server *server, int fd)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} address = { 0 };
-	socklen_t len = sizeof(address);
-
-	if (server->port || getsockname(fd, &address.any, &len) != 0)
-		return;
-	if (address.any.sa_family == AF_INET6)
-		server->port = ntohs(address.in6.sin6_port);
-	else
-		server->port = ntohs(address.in.sin_port);
-}
-
-bool http_server_listen(struct http_server *server, const char *text, struct errbuf *errbuf)
-{
-	struct sockaddr_storage address;
-	socklen_t len;
-	int fd, on = 1;
-
-	if (strncmp(text, "unix:", 5) == 0)
-		return listen_unix(server, text, errbuf);
-	len = parse_address(text, &address);
-	if (len == 0)
-		return listen_failed(errbuf, text,
-			"an address is an IP address (IPv6 in brackets) or localhost, a "
-			"colon "
-			"and a port; or unix: and a path");
-	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return listen_failed(errbuf, text, strerror(errno));
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (address.ss_family ==
-		AF_INET6) /* so that 0.0.0.0 can be listened on beside [::] */
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&address, len) != 0 ||
-		listen(fd, LISTEN_QUEUE) != 0) {
-		listen_failed(errbuf, text, strerror(errno));
-		close(fd);
-		return false;
-	}
-	note_port(server, fd);
-	listener_add(server, fd, NULL);
-	return true;
-}
-
-int http_server_port(const struct http_server *server)
-{
-	return server->port;
-}
-
-static void listeners_close(struct http_server *server)
-{
-	struct link *link;
-
-	while ((link = list_take(&server->listeners)) != NULL) {
-		struct http_listener *listener = container_of(
-			link, struct http_listener, link);
-
-		event_free(listener->event);
-		close(listener->fd);
-		if (listener->path)
-			unlink(listener->path);
-		free(listener->path);
-		free(listener);
+		http_conn_open(server, fd, listener->tls);
 	}
 }
 
@@ -437,13 +240,41 @@ static void close_idle(struct loop_item *item)
 		loop_upkeep(server->loop, item);
 }
 
+/* The connections of a state stand in order of deadline under any limit. */
+static void set_limit(
+	struct http_server *server, enum http_conn_state which, uint64_t limit)
+{
+	struct http_state *state = &server->states[which];
+	bool changed = state->limit != limit;
+
+	state->limit = limit;
+	if (changed && !list_empty(&state->conns))
+		expire(state);
+}
+
+void http_server_limits(struct http_server *server, const struct http_limits *limits)
+{
+	server->limits = *limits;
+	set_limit(server, HTTP_CONN_HANDSHAKE, limits->head_timeout);
+	set_limit(server, HTTP_CONN_IDLE, limits->idle_timeout);
+	set_limit(server, HTTP_CONN_HEAD, limits->head_timeout);
+	set_limit(server, HTTP_CONN_BODY, limits->body_timeout);
+	set_limit(server, HTTP_CONN_WRITE, limits->reply_timeout);
+	set_limit(server, HTTP_CONN_LINGER, LINGER_TIME);
+	look_for_room(server);
+}
+
+uint64_t http_server_handshakes_failed(const struct http_server *server)
+{
+	return server->handshakes_failed;
+}
+
 struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
 	const struct http_handler *handler, void *owner)
 {
 	struct http_server *server = mem_zalloc(1, sizeof(*server));
 
 	server->loop = loop;
-	server->limits = limits;
 	server->handler = handler;
 	server->owner = owner;
 	server->accepting = true;
@@ -457,11 +288,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_limits 
 		server->states[i].more.run = expire_more;
 		loop_timer_init(loop, &server->states[i].timer, deadline_passed);
 	}
-	server->states[HTTP_CONN_IDLE].limit = limits->idle_timeout;
-	server->states[HTTP_CONN_HEAD].limit = limits->head_timeout;
-	server->states[HTTP_CONN_BODY].limit = limits->body_timeout;
-	server->states[HTTP_CONN_WRITE].limit = limits->reply_timeout;
-	server->states[HTTP_CONN_LINGER].limit = LINGER_TIME;
+	http_server_limits(server, limits);
 	return server;
 }
 
@@ -485,7 +312,7 @@ void http_server_drain(struct http_server *server)
 	if (server->draining)
 		return;
 	server->draining = true;
-	listeners_close(server);
+	http_listeners_close(server);
 	for_all(server, HTTP_CONN_IDLE + 1, http_conn_drain);
 	close_idle(&server->drain);
 }
@@ -502,8 +329,8 @@ size_t http_server_in_state(const struct http_server *server, enum http_conn_sta
 
 const char *http_state_name(enum http_conn_state state)
 {
-	static const char *const names[HTTP_CONN_STATES] = { "idle", "head", "body", "work",
-		"write", "linger" };
+	static const char *const names[HTTP_CONN_STATES] = { "idle", "handshake", "head",
+		"body", "work", "write", "linger" };
 
 	return names[state];
 }
@@ -524,7 +351,7 @@ void http_server_free(struct http_server *server)
 	if (!server)
 		return;
 	server->draining = true;
-	listeners_close(server);
+	http_listeners_close(server);
 	loop_cancel(server->loop, &server->drain);
 	for_all(server, HTTP_CONN_IDLE, http_conn_close);
 	for (int i = 0; i < HTTP_CONN_STATES; i++)

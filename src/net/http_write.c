@@ -281,6 +281,26 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *detail)
 	arena_free(arena);
 }
 
+void http_conn_answer_http(struct http_conn *conn)
+{
+	struct http_server *server = conn->server;
+	struct http_exchange exchange = { .conn = conn };
+	struct http_reply reply = { .status = 400 };
+	struct arena *arena = arena_new();
+	struct evbuffer *out = evbuffer_new();
+
+	if (!out)
+		mem_exhausted();
+	reply.body = server->handler->error_body(server->owner, 400,
+		"this port takes TLS only: the address begins with https://", arena,
+		&reply.content_type);
+	write_reply(out, &exchange, &reply, true);
+	stream_say_plainly(
+		conn->stream, evbuffer_pullup(out, -1), evbuffer_get_length(out));
+	evbuffer_free(out);
+	arena_free(arena);
+}
+
 void http_conn_continue(struct http_conn *conn)
 {
 	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";

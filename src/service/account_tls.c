@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "base/file.h"
+#include "conf/secret.h"
 
 const struct field account_tls_fields[] = {
 	{ "ca", FIELD_LITERAL, 0, NULL, NULL,
@@ -71,25 +71,6 @@ static bool check_pair(const struct node *tls, const struct tls_settings *settin
 	return false;
 }
 
-static bool check_key_is_private(const struct node *tls,
-	const struct tls_settings *settings, struct place where, struct diag *diag)
-{
-	struct errbuf reason = { "" };
-	bool is_private = false;
-
-	if (!settings->key)
-		return true;
-	where = place_of(tls, "key", where);
-	if (!file_is_private(settings->key, &is_private, &reason)) {
-		diag_error(diag, where, "%s", reason.text);
-	} else if (!is_private) {
-		diag_error(diag, where, "others than its owner can read the key %s",
-			settings->key);
-		diag_hint(diag, "chmod 600 %s (or 0640, owned by root)", settings->key);
-	}
-	return is_private;
-}
-
 static struct tls_context *make_context(const struct node *tls,
 	const struct tls_settings *settings, struct place where, struct diag *diag)
 {
@@ -136,7 +117,8 @@ struct tls_context *account_tls_read(const struct node *tls, struct place where,
 			&settings.certificate, diag) ||
 		!read_path(tls, "key", context->folder, arena, &settings.key, diag) ||
 		!check_pair(tls, &settings, where, diag) ||
-		!check_key_is_private(tls, &settings, where, diag))
+		(settings.key &&
+			!secret_check_key(settings.key, place_of(tls, "key", where), diag)))
 		return NULL;
 	made = make_context(tls, &settings, where, diag);
 	if (made) {

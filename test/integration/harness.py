@@ -169,7 +169,7 @@ class Reply:
 class Volleyd:
     """A running build/volleyd; `wrapper` goes before it (valgrind)."""
 
-    def __init__(self, project, wrapper=(), env=None, ready=True):
+    def __init__(self, project, wrapper=(), env=None, ready=True, pass_fds=()):
         self.project = project
         self.port = project.port
         self.log_path = project.path("volleyd.log")
@@ -180,7 +180,7 @@ class Volleyd:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [*wrapper, os.path.join(BUILD, "volleyd"), "-c", project.path("volley.yaml")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds,
                 env={**os.environ, **(env or {})})
         if ready:
             wait_until(self.is_up, 60, "volleyd's first answer")

@@ -303,8 +303,8 @@ static void make_pair(struct loop *loop, struct end *a, struct end *b)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	*a = end_of(loop);
 	*b = end_of(loop);
-	a->stream = stream_accept(loop, fds[0], &end_events, a);
-	b->stream = stream_accept(loop, fds[1], &end_events, b);
+	a->stream = stream_accept(loop, fds[0], NULL, &end_events, a);
+	b->stream = stream_accept(loop, fds[1], NULL, &end_events, b);
 	assert_string_equal(stream_peer(a->stream), "unix");
 }
 
@@ -420,7 +420,7 @@ static void connecting_sends_what_was_written_before(void **state)
 	snprintf(peer, sizeof(peer), "127.0.0.1:%u", ntohs(address.sin_port));
 	assert_string_equal(stream_peer(a.stream), peer);
 	b.stream = stream_accept(
-		loop, accept4(fd, NULL, NULL, SOCK_NONBLOCK), &end_events, &b);
+		loop, accept4(fd, NULL, NULL, SOCK_NONBLOCK), NULL, &end_events, &b);
 	b.stop_at = 5;
 	loop_run(loop);
 	assert_int_equal(b.got, 5);

@@ -124,7 +124,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 	world->accepted++;
 	peer->world = world;
 	peer->reader = redis_reader_new(1 << 24);
-	peer->stream = stream_accept(world->loop, fd, &peer_events, peer);
+	peer->stream = stream_accept(world->loop, fd, NULL, &peer_events, peer);
 	if (world->deaf)
 		stream_read_enable(peer->stream, false);
 	list_append(&world->peers, &peer->link);

@@ -146,6 +146,35 @@ static void test_listen(void **state)
 	arena_free(f.arena);
 }
 
+static void test_listener_tls(void **state)
+{
+	struct fixture f = load_good(
+		"tls: { certificate: c.pem, key: /k.pem, minVersion: 1.3 }\n"
+		"listen:\n  - 0.0.0.0:443\n"
+		"  - { address: \"0.0.0.0:80\", tls: false }\n"
+		"  - { address: \"[::]:443\", tls: true }\n");
+	char expected[256];
+
+	snprintf(expected, sizeof(expected), "%s/c.pem", folder);
+	assert_string_equal(f.s->tls.certificate, expected);
+	assert_string_equal(f.s->tls.key, "/k.pem");
+	assert_null(f.s->tls.client_ca);
+	assert_int_equal(f.s->tls.min_version, 1);
+	assert_true(f.s->listen[0].tls);
+	assert_false(f.s->listen[1].tls);
+	assert_true(f.s->listen[2].tls);
+	arena_free(f.arena);
+	f = load_good("tls: { certificate: c.pem, key: k.pem, clientCa: ca/ca.pem }\n");
+	snprintf(expected, sizeof(expected), "%s/ca/ca.pem", folder);
+	assert_string_equal(f.s->tls.client_ca, expected);
+	assert_int_equal(f.s->tls.min_version, 0);
+	assert_true(f.s->listen[0].tls); /* of the default listener, too */
+	arena_free(f.arena);
+	f = load_good("listen: 0.0.0.0:80\n");
+	assert_false(f.s->listen[0].tls);
+	arena_free(f.arena);
+}
+
 static void test_values(void **state)
 {
 	struct fixture f = load_good(
@@ -328,8 +357,15 @@ static void test_refused(void **state)
 	refused("listen: [unix:a, unix:a]", "stands twice");
 	refused("listen: [{ tls: false }]", "needs 'address'");
 	refused("listen: [{ adress: a }]", "unknown key 'adress'");
-	refused("listen: [{ address: \"0.0.0.0:443\", tls: true }]", "TLS");
-	refused("tls: {}", "TLS");
+	hinted("listen: [{ address: \"0.0.0.0:443\", tls: true }]",
+		"TLS needs a certificate", "beside 'listen'");
+	refused("listen: { address: \"0.0.0.0:443\", tls: yes }", "true or false");
+	refused("tls: {}", "'tls' needs 'certificate'");
+	refused("tls: { certificate: a }", "'tls' needs 'key'");
+	refused("tls: { certificate: a, kye: b }", "unknown key 'tls.kye'");
+	refused("tls: { certificate: a, key: b, minVersion: 1.1 }", "1.2|1.3");
+	refused("tls: { certificate: [a], key: b }", "text, not a list");
+	refused("tls: a.pem", "is a mapping");
 	refused("journal: { engine: file }", "no journal");
 	refused("routes: []", "at least 1");
 	refused("routes: [/event]", "begins and ends");
@@ -378,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_default_groups),
 		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_listener_tls),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_references),
