@@ -57,7 +57,12 @@ static struct text error_body(void *owner, int status, const char *detail,
 	return (struct text){ NULL, 0 };
 }
 
-static const struct http_handler handler = { on_head, on_request, gone, error_body };
+static const struct http_handler handler = {
+	.on_head = on_head,
+	.on_request = on_request,
+	.gone = gone,
+	.error_body = error_body,
+};
 
 static void stop(struct loop_timer *timer)
 {
