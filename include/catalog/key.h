@@ -19,7 +19,7 @@ struct key {
 	unsigned char secret_hash[KEY_HASH_SIZE]; /* SHA-256 of the secret */
 	struct text *events;                      /* ids; NULL: all */
 	size_t event_count;
-	double rate; /* requests a second; 0: unlimited */
+	double rate;        /* requests a second; 0: unlimited */
 	struct place place; /* of clientKey; its source is the messages' */
 	UT_hash_handle hh;
 };

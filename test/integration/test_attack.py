@@ -293,6 +293,7 @@ def test_uploads_that_never_end(pair):
         check_served(daemons)
 
 
+@pytest.mark.long_pass("writing one of these replies takes milliseconds, and a hundred come at once")
 def test_readers_that_never_read(pair):
     daemons = pair(replyTimeout="1s")
     request = request_bytes(daemons[0], "customer.big", BODY)
