@@ -40,7 +40,7 @@ struct sender {
 	uint64_t time;    /* ns */
 };
 
-/* Where events are sent: --url, or the first TCP listener of volley.yaml. */
+/* Where events are sent: --url, or the first TCP listener of volley.yaml without TLS. */
 static const char *base_url(struct cli *cli)
 {
 	const char *path = cli_project_file(cli, "volley.yaml");
@@ -58,7 +58,7 @@ static const char *base_url(struct cli *cli)
 		const char *address = settings->listen[i].address;
 		const char *port = strrchr(address, ':');
 
-		if (strncmp(address, "unix:", 5) == 0)
+		if (settings->listen[i].tls || strncmp(address, "unix:", 5) == 0)
 			continue;
 		if (strncmp(address, "0.0.0.0:", 8) == 0)
 			return arena_printf(cli->arena, "http://127.0.0.1%s", port);
@@ -66,7 +66,8 @@ static const char *base_url(struct cli *cli)
 			return arena_printf(cli->arena, "http://[::1]%s", port);
 		return arena_printf(cli->arena, "http://%s", address);
 	}
-	cli_fail(CLI_REFUSED, "%s listens on no TCP address; name one with --url", path);
+	cli_fail(CLI_REFUSED,
+		"%s listens on no TCP address without TLS; name one with --url", path);
 	return NULL;
 }
 

@@ -278,7 +278,7 @@ static void set_tls(struct http_listener *listener, struct tls_context *tls)
 
 static void log_listener(const struct http_listener *listener, const char *what)
 {
-	struct address address;
+	struct address address = { 0 };
 	socklen_t len = sizeof(address);
 
 	log_begin(LOG_INFO, text_of(what));

@@ -8,8 +8,10 @@ import socket
 import pytest
 
 from actions import EVENT, SLEEP, insert_into, pg_account
+from certificates import Authority
 from harness import Volleyd, Wire, log_action, request_bytes
 from servers import free_port, wait_until
+from tls_clients import client_context
 
 
 def note_event(project, *addresses, **keys):
@@ -19,11 +21,12 @@ def note_event(project, *addresses, **keys):
     project.event(EVENT, [log_action()])
 
 
-def status_at(daemon, family, address):
-    """Sends one event to an address; the reply's status."""
-    with socket.socket(family) as wire:
-        wire.settimeout(10)
-        wire.connect(address)
+def status_at(daemon, family, address, context=None):
+    """Sends one event to an address, through TLS with a context; the reply's status."""
+    with socket.socket(family) as plain:
+        plain.settimeout(10)
+        plain.connect(address)
+        wire = context.wrap_socket(plain, server_hostname="localhost") if context else plain
         wire.sendall(request_bytes(daemon, EVENT, b"{}", [("Connection", "close")]))
         answer = http.client.HTTPResponse(wire)
         answer.begin()
@@ -86,6 +89,28 @@ def test_ipv6(project, start):
     wait_until(lambda: is_open(socket.AF_INET6, ("::1", project.port)), 10, "the second daemon")
     assert status_at(second, socket.AF_INET6, ("::1", project.port)) == 201
     assert not is_open(socket.AF_INET, ("127.0.0.1", project.port))
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+def test_tls_over_ipv6_and_a_unix_socket(project, start, tmp_path):
+    """One group for all of them, and one that says no."""
+    authority = Authority(tmp_path / "tls")
+    pair = authority.issue("server")
+    note_event(project, f"[::1]:{project.port}", "unix:run/tls.sock",
+               {"address": f"127.0.0.1:{project.port}", "tls": False},
+               {"address": "unix:run/plain.sock", "tls": False},
+               tls={"certificate": pair.certificate, "key": pair.key})
+    daemon = start(project)
+    context = client_context(authority.certificate)
+    for family, address, tls in (
+            (socket.AF_INET6, ("::1", project.port), True),
+            (socket.AF_INET, ("127.0.0.1", project.port), False),
+            (socket.AF_UNIX, project.path("run/tls.sock"), True),
+            (socket.AF_UNIX, project.path("run/plain.sock"), False)):
+        assert status_at(daemon, family, address, context if tls else None) == 201
+    daemon.stop()
+    assert [line.get("tls") for line in daemon.log_lines() if line["msg"] == "listening"] == [
+        "yes", "yes", None, None]
 
 
 def test_only_a_unix_socket(project, start):

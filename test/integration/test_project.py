@@ -345,9 +345,10 @@ def redis_half(**keys):
 
 
 @pytest.mark.parametrize("settings, fragment", [
-    ({"listen": {"address": "127.0.0.1:8080", "tls": True}}, "TLS"),
-    ({"listen": [{"address": "0.0.0.0:443", "tls": True}, "127.0.0.1:80"]}, "TLS"),
-    ({"tls": {"certificate": "a.pem", "key": "a.key"}}, "TLS"),
+    ({"listen": {"address": "127.0.0.1:8080", "tls": True}}, "TLS needs a certificate"),
+    ({"listen": [{"address": "0.0.0.0:443", "tls": True}, "127.0.0.1:80"]},
+     "TLS needs a certificate"),
+    ({"tls": {"certificate": "a.pem"}}, "'tls' needs 'key'"),
     ({"journal": {"engine": "file"}}, "journal"),
     ({"admin": {"listen": "0.0.0.0:8081"}}, "token"),
 ])

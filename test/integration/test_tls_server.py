@@ -179,20 +179,6 @@ def test_a_client_that_ends_its_side(serve, authority, goodbye):
     assert status(daemon, port, context) == 201
 
 
-def test_a_unix_socket_beside_it(project, serve):
-    daemon, port, context = serve(
-        listen=[{"address": "unix:run/plain.sock", "tls": False}, "unix:run/tls.sock"])
-    assert status(daemon, port, context) == 201
-    for name in ("plain", "tls"):
-        with socket.socket(socket.AF_UNIX) as plain:
-            plain.settimeout(10)
-            plain.connect(project.path(f"run/{name}.sock"))
-            wire = plain if name == "plain" else context.wrap_socket(
-                plain, server_hostname="localhost")
-            wire.sendall(request_bytes(daemon, EVENT))
-            assert wire.recv(100).startswith(b"HTTP/1.1 201 ")
-
-
 # ---- clients in need of patience ---------------------------------------------------------------
 
 def test_slow_handshakes(serve):
@@ -249,7 +235,9 @@ def test_many_at_once(serve):
     for client in clients:
         assert client.reply().startswith(b"HTTP/1.1 201 ")
         client.socket.close()
-    assert "slow pass" not in daemon.log()
+    # A slow pass is told of by the wall's clock, too, which other processes can stretch.
+    slow = [line for line in daemon.log_lines() if line["msg"].startswith("slow pass")]
+    assert all(int(line["cpu_ms"]) <= 20 for line in slow), slow
 
 
 def test_silent_connections_make_room(serve):
