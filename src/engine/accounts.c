@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "engine/figures.h"
 
 /* One open half. */
 struct half {
@@ -19,18 +20,21 @@ struct half {
 	uint64_t fingerprint;
 	const struct service_ops *service;
 	struct account *account;
+	struct figures *figures;   /* its account's, [ENV_COUNT] */
 	struct snapshot *snapshot; /* whose arena holds its settings and names */
 };
 
 struct accounts {
 	struct loop *loop;
 	struct list halves;
+	struct figures_book *book;
 };
 
 struct deployment {
 	unsigned references;
 	struct accounts *accounts;
 	struct snapshot *snapshot;
+	struct figures_set *figures;
 	struct half **halves; /* [account index * ENV_COUNT + environment]; NULL: absent or
 				 unused */
 };
@@ -41,11 +45,13 @@ struct accounts *accounts_new(struct loop *loop)
 
 	accounts->loop = loop;
 	list_init(&accounts->halves);
+	accounts->book = figures_book_new();
 	return accounts;
 }
 
 void accounts_free(struct accounts *accounts)
 {
+	figures_book_free(accounts->book);
 	free(accounts);
 }
 
@@ -76,6 +82,7 @@ static struct half *open_half(struct deployment *deployment,
 		half->fingerprint = account->half[environment].fingerprint;
 		half->service = account->service;
 		half->snapshot = snapshot_hold(deployment->snapshot);
+		half->figures = figures_hold_account(accounts->book, account->id);
 		half->account = account->service->open(
 			account->half[environment].settings, accounts->loop);
 		list_append(&accounts->halves, &half->link);
@@ -85,11 +92,24 @@ static struct half *open_half(struct deployment *deployment,
 	return half;
 }
 
+/* What a pool has counted goes on after it, in its account's figures. */
+static void keep_connects(struct half *half)
+{
+	struct figures *figures = &half->figures[half->environment];
+	struct account_figures counted;
+
+	half->service->figures(half->account, &counted);
+	figures->connects += counted.connects;
+	figures->failures += counted.failures;
+}
+
 static void release_half(struct accounts *accounts, struct half *half)
 {
 	if (--half->users)
 		return;
+	keep_connects(half);
 	half->service->close(half->account);
+	figures_release(accounts->book, half->figures);
 	snapshot_release(half->snapshot);
 	list_remove(&accounts->halves, &half->link);
 	free(half);
@@ -102,6 +122,7 @@ struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *s
 	deployment->references = 1;
 	deployment->accounts = accounts;
 	deployment->snapshot = snapshot;
+	deployment->figures = figures_set_new(accounts->book, snapshot);
 	deployment->halves = mem_zalloc(
 		snapshot->account_count * ENV_COUNT + 1, sizeof(struct half *));
 	for (struct service_account *account = snapshot->accounts; account;
@@ -132,6 +153,7 @@ void deployment_release(struct deployment *deployment)
 	for (size_t i = 0; i < count; i++)
 		if (deployment->halves[i])
 			release_half(deployment->accounts, deployment->halves[i]);
+	figures_set_free(deployment->accounts->book, deployment->figures);
 	snapshot_release(deployment->snapshot);
 	free(deployment->halves);
 	free(deployment);
@@ -149,4 +171,24 @@ struct account *deployment_account(const struct deployment *deployment,
 		deployment->halves[account->index * ENV_COUNT + environment];
 
 	return half ? half->account : NULL;
+}
+
+const struct figures_set *deployment_figures(const struct deployment *deployment)
+{
+	return deployment->figures;
+}
+
+bool deployment_pool(const struct deployment *deployment, size_t index,
+	enum environment environment, struct account_figures *out)
+{
+	const struct half *half = deployment->halves[index * ENV_COUNT + environment];
+	const struct figures *closed =
+		&deployment->figures->accounts[index].figures[environment];
+
+	if (!half)
+		return false;
+	half->service->figures(half->account, out);
+	out->connects += closed->connects;
+	out->failures += closed->failures;
+	return true;
 }
