@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
+#include "front/admin_api.h"
 #include "front/event_api.h"
 #include "loop/dns.h"
 #include "loop/loop.h"
@@ -34,6 +35,7 @@ struct daemon {
 	struct loop *loop;
 	struct engine *engine;
 	struct event_api *api;
+	struct admin_api *admin;
 	struct event *sigterm, *sigint, *sighup;
 	bool draining;
 	uint64_t drain_until; /* monotonic ns */
@@ -83,6 +85,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	log_line(LOG_INFO, "draining", "signal",
 		signal_number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
 	event_api_drain(daemon->api);
+	admin_api_drain(daemon->admin);
 	look_whether_drained(&daemon->drain_timer);
 }
 
@@ -205,6 +208,8 @@ static void stop(struct daemon *daemon)
 	if (daemon->sighup)
 		event_free(daemon->sighup);
 	loop_timer_stop(&daemon->drain_timer);
+	if (daemon->admin)
+		admin_api_free(daemon->admin);
 	if (daemon->api)
 		event_api_free(daemon->api);
 	engine_free(daemon->engine);
@@ -235,13 +240,17 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	if (dns_prepare(daemon->loop, &errbuf))
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
-	if (!daemon->api) {
+	if (daemon->api)
+		daemon->admin = admin_api_new(
+			daemon->loop, daemon->engine, daemon->api, &errbuf);
+	if (!daemon->admin) {
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
 	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
 	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
 	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
+	admin_api_ready(daemon->admin);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	return true;
 }

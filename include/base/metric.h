@@ -51,6 +51,7 @@ struct metric_label {
 struct metric_object {
 	struct text labels[METRIC_LABELS];  /* values, as the group's labels */
 	const void *figures[METRIC_TABLES]; /* the struct of each table */
+	bool skipped;                       /* nothing is to be told about this one */
 };
 
 /* Objects of one kind, all with the same families. */

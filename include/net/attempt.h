@@ -96,7 +96,8 @@ struct account_figures {
 	uint64_t waiting, waiting_bytes, waiting_limit;
 	union {
 		struct {
-			uint64_t connects, failures; /* connects that succeeded, that failed */
+			uint64_t connects,
+				failures; /* connects that succeeded, that failed */
 		};
 		uint64_t connected[2];
 	};

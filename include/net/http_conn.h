@@ -105,6 +105,7 @@ struct http_server {
 	struct list listeners;
 	struct loop_timer pause; /* until accepting goes on after EMFILE */
 	uint64_t complained; /* monotonic ns: when a failure to accept was last logged */
+	struct http_figures figures;
 	bool accepting;      /* the listeners' events are on */
 	bool draining;
 	int port;

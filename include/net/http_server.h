@@ -14,9 +14,12 @@
 
 #include "base/arena.h"
 #include "base/macros.h"
+#include "base/metric.h"
 #include "base/text.h"
 #include "loop/loop.h"
 #include "net/http1.h"
+
+struct evbuffer;
 
 struct http_request {
 	struct arena *arena; /* holds everything below; see http_take_arena() */
@@ -91,6 +94,30 @@ void http_server_drain(struct http_server *server);
 /* Connections that are still open. */
 size_t http_server_connections(const struct http_server *server);
 
+/* Statuses that refusals are counted by; the last counts all others. */
+#define HTTP_REFUSALS                                                                      \
+	"400|401|403|404|405|408|409|413|414|415|417|422|429|431|500|501|503|505|other"
+enum { HTTP_REFUSAL_COUNT = 19 };
+
+/* What a server has counted since it was made, and its connections by state. */
+struct http_figures {
+	uint64_t connections[6]; /* as the states of a connection */
+	uint64_t limit;          /* connections at most */
+	uint64_t accepted;       /* connections */
+	uint64_t evicted;        /* closed to make room for another one */
+	uint64_t pauses;         /* accept() failed, and accepting paused */
+	uint64_t timeouts[6];    /* as the states of a connection */
+	uint64_t replies;
+	uint64_t refused[HTTP_REFUSAL_COUNT];
+};
+extern const struct metric http_metrics[];
+
+/* Refusals by status, as a table of its own. */
+extern const struct metric http_refusal_metrics[];
+
+/* As they are now; lives as long as the server. */
+const struct http_figures *http_server_figures(struct http_server *server);
+
 /* Closes everything at once. */
 void http_server_free(struct http_server *server);
 
@@ -109,6 +136,8 @@ struct http_reply {
 	const char *(*headers)[2]; /* may be NULL */
 	size_t header_count;
 	struct text body;
+	/* In place of body: is moved, not copied, and empty afterwards. NULL: body. */
+	struct evbuffer *pages;
 };
 
 /*

@@ -487,6 +487,11 @@ size_t event_api_connections(const struct event_api *api)
 	return http_server_connections(api->server);
 }
 
+struct http_server *event_api_server(const struct event_api *api)
+{
+	return api->server;
+}
+
 void event_api_free(struct event_api *api)
 {
 	http_server_free(api->server);

@@ -447,6 +447,12 @@ void http_conn_close(struct http_conn *conn)
 
 void http_conn_expired(struct http_conn *conn)
 {
+	/* A client that still takes its reply, if slowly, has more time. */
+	if (conn->state == HTTP_CONN_WRITE && stream_pending(conn->stream) < conn->unsent) {
+		http_conn_move(conn, HTTP_CONN_WRITE);
+		return;
+	}
+	conn->server->figures.timeouts[conn->state]++;
 	switch (conn->state) {
 	case HTTP_CONN_HEAD:
 		http_conn_refuse(conn, 408, "the head took too long");
@@ -456,12 +462,6 @@ void http_conn_expired(struct http_conn *conn)
 			http_conn_refuse(conn, 408, "the body took too long");
 		conn->reader = READ_NOTHING;
 		break;
-	case HTTP_CONN_WRITE:
-		if (stream_pending(conn->stream) < conn->unsent)
-			http_conn_move(conn, HTTP_CONN_WRITE);
-		else
-			http_conn_close(conn);
-		return;
 	default:
 		http_conn_close(conn);
 		return;

@@ -141,8 +141,15 @@ static bool accept_failed(struct http_server *server, int error)
 		}
 		set_accepting(server, false);
 		loop_timer_start(&server->pause, ACCEPT_PAUSE);
+		server->figures.pauses++;
 		return false;
 	}
+}
+
+static void evict(struct http_conn *conn)
+{
+	conn->server->figures.evicted++;
+	http_conn_close(conn);
 }
 
 static void on_accept(evutil_socket_t listening, short what, void *arg)
@@ -166,7 +173,8 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 		if (fd < 0)
 			continue;
 		if (server->connections >= server->limits->connections)
-			http_conn_close(dispensable(server));
+			evict(dispensable(server));
+		server->figures.accepted++;
 		http_conn_open(server, fd);
 	}
 }
@@ -413,6 +421,52 @@ void http_server_drain(struct http_server *server)
 size_t http_server_connections(const struct http_server *server)
 {
 	return server->connections;
+}
+
+/* ---- figures ---- */
+
+#define AT(member) offsetof(struct http_figures, member)
+
+/* enum http_conn_state; a connection in work has no deadline. */
+#define STATES "idle|head|body|work|reply|linger"
+
+const struct metric http_metrics[] = {
+	{ "volley_http_connections", "connections", METRIC_GAUGE, METRIC_PLAIN,
+		AT(connections), "state", STATES, false,
+		"clients' connections by state: between requests, reading a head or a "
+		"body, "
+		"at work, writing, or closing" },
+	{ "volley_http_connections_limit", "limit", METRIC_GAUGE, METRIC_PLAIN, AT(limit),
+		NULL, NULL, false, "clients' connections at most" },
+	{ "volley_http_accepted_total", "accepted", METRIC_COUNTER, METRIC_PLAIN,
+		AT(accepted), NULL, NULL, false, "connections accepted" },
+	{ "volley_http_evicted_total", "evicted", METRIC_COUNTER, METRIC_PLAIN, AT(evicted),
+		NULL, NULL, false, "idle connections closed to make room for others" },
+	{ "volley_http_accept_pauses_total", "acceptPauses", METRIC_COUNTER, METRIC_PLAIN,
+		AT(pauses), NULL, NULL, false,
+		"times that accepting paused since the system had no descriptor or memory "
+		"left" },
+	{ "volley_http_timeouts_total", "timeouts", METRIC_COUNTER, METRIC_PLAIN,
+		AT(timeouts), "kind", STATES, false,
+		"deadlines of connections that passed, by the state they were in" },
+	{ "volley_http_replies_total", "replies", METRIC_COUNTER, METRIC_PLAIN, AT(replies),
+		NULL, NULL, false, "replies, refusals included" },
+	{ .name = NULL },
+};
+
+const struct metric http_refusal_metrics[] = {
+	{ "volley_requests_refused_total", "refused", METRIC_COUNTER, METRIC_PLAIN,
+		AT(refused), "status", HTTP_REFUSALS, false,
+		"requests to the Event API that were refused, by status" },
+	{ .name = NULL },
+};
+
+const struct http_figures *http_server_figures(struct http_server *server)
+{
+	for (int i = 0; i < HTTP_CONN_STATES; i++)
+		server->figures.connections[i] = server->states[i].conns.count;
+	server->figures.limit = server->limits->connections;
+	return &server->figures;
 }
 
 void http_server_free(struct http_server *server)

@@ -43,6 +43,7 @@ class Project:
     def __init__(self, folder):
         self.folder = str(folder)
         self.port = free_port()
+        self.admin_port = free_port()
         self.keys = []
         self.credentials = {}  # environment -> (client key, secret)
         for part in ("accounts", "events"):
@@ -64,7 +65,8 @@ class Project:
         os.chmod(self.path(name), mode)
 
     def settings(self, **keys):
-        self.write("volley.yaml", {"listen": f"127.0.0.1:{self.port}", **keys})
+        self.write("volley.yaml", {"listen": f"127.0.0.1:{self.port}",
+                                   "admin": {"listen": f"127.0.0.1:{self.admin_port}"}, **keys})
 
     def key(self, environment, name=None, events=None):
         """Adds a key; returns (client key, secret). The first of an environment is its default."""
