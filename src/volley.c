@@ -26,8 +26,13 @@ static const struct cli_verb verbs[] = {
 		"send an event and show what each action did; without FILE the payload is "
 		"{}",
 		TAKES(CLI_PROJECT) | TAKES(CLI_JSON) | TAKES(CLI_KEY) | TAKES(CLI_SECRET) |
-			TAKES(CLI_URL) | TAKES(CLI_REPEAT) | TAKES(CLI_RATE),
+			TAKES(CLI_URL) | TAKES(CLI_REPEAT) | TAKES(CLI_RATE) |
+			TAKES(CLI_CA),
 		2, verb_send },
+	{ "status", "", "whether the daemon runs and is ready, and how it does",
+		TAKES(CLI_PROJECT) | TAKES(CLI_JSON), 0, verb_status },
+	{ "stats", "[--watch]", "the daemon's figures; --watch: again every second",
+		TAKES(CLI_PROJECT) | TAKES(CLI_JSON) | TAKES(CLI_WATCH), 0, verb_stats },
 	{ NULL, NULL, NULL, 0, 0, NULL },
 };
 
@@ -43,7 +48,9 @@ static void print_help(FILE *out)
 	      "send takes --key and --secret, or VOLLEY_CLIENT_KEY and "
 	      "VOLLEY_CLIENT_SECRET, and\n"
 	      "--url http://HOST:PORT where volley.yaml's first listener is not what is "
-	      "meant.\n"
+	      "meant;\n"
+	      "--ca FILE names the authority of a certificate that the system does not "
+	      "know.\n"
 	      "Exit codes: 0 done, 1 refused or failed (send: an action failed), 2 usage,\n"
 	      "3 the daemon cannot be reached.\n",
 		out);
@@ -68,6 +75,11 @@ static const struct cli_verb *find_verb(const char *name)
 	return NULL;
 }
 
+static bool is_flag(int option)
+{
+	return option == CLI_JSON || option == CLI_WATCH;
+}
+
 /* Reads the options in any order; false: a word is wrong, which was said. */
 static bool read_options(struct cli *cli, int argc, char **argv)
 {
@@ -76,11 +88,11 @@ static bool read_options(struct cli *cli, int argc, char **argv)
 
 	for (int i = 0; i < CLI_OPTIONS; i++)
 		words[i] = (struct option){ cli_option_name(i) + 2,
-			i == CLI_JSON ? no_argument : required_argument, NULL, 1000 + i };
+			is_flag(i) ? no_argument : required_argument, NULL, 1000 + i };
 	while ((word = getopt_long(argc, argv, "", words, NULL)) != -1) {
 		if (word < 1000)
 			return false; /* getopt_long has said why */
-		cli->option[word - 1000] = word - 1000 == CLI_JSON ? "" : optarg;
+		cli->option[word - 1000] = is_flag(word - 1000) ? "" : optarg;
 	}
 	cli->arguments = argv + optind;
 	cli->count = argc - optind;
