@@ -238,19 +238,18 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
 	if (dns_prepare(daemon->loop, &errbuf))
+		daemon->admin = admin_api_new(daemon->loop, daemon->engine, &errbuf);
+	if (daemon->admin)
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
-	if (daemon->api)
-		daemon->admin = admin_api_new(
-			daemon->loop, daemon->engine, daemon->api, &errbuf);
-	if (!daemon->admin) {
+	if (!daemon->api) {
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
 	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
 	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
 	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
-	admin_api_ready(daemon->admin);
+	admin_api_ready(daemon->admin, event_api_server(daemon->api));
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	return true;
 }

@@ -7,7 +7,6 @@
 #include "base/err.h"
 #include "base/macros.h"
 #include "conf/settings.h"
-#include "front/event_api.h"
 #include "front/stats.h"
 
 struct admin_api;
@@ -15,13 +14,16 @@ struct admin_api;
 /*
  * Opens the listener that the settings of the deployment in force name; its token and hosts
  * are always those of the deployment in force. NULL: it cannot be opened, the reason is in
- * errbuf. Not ready until admin_api_ready(). The event API outlives it.
+ * errbuf. Not ready until admin_api_ready().
  */
-must_check struct admin_api *admin_api_new(struct loop *loop, struct engine *engine,
-	struct event_api *events, struct errbuf *errbuf);
+must_check struct admin_api *admin_api_new(
+	struct loop *loop, struct engine *engine, struct errbuf *errbuf);
 
-/* Events are taken: /readyz is 200 from now on. */
-void admin_api_ready(struct admin_api *admin);
+/*
+ * Events are taken, by this server, which outlives the admin side: /readyz is 200 from now
+ * on.
+ */
+void admin_api_ready(struct admin_api *admin, struct http_server *events);
 
 /* No more events are taken: /readyz is 503 to the end, all else is served on. */
 void admin_api_drain(struct admin_api *admin);

@@ -235,6 +235,8 @@ static void print_look(struct cli *cli, const struct look *now, const struct loo
 		view.seconds = (double)(now->at - before->at) / (double)NS_PER_SEC;
 	if (cli->option[CLI_WATCH] && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
+	else if (before->at)
+		putchar('\n');
 	print_tables(&view);
 	fflush(stdout);
 }

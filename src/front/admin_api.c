@@ -278,7 +278,10 @@ static const struct http_handler handler = {
 
 /* ---- the listener ---- */
 
-/* A unix socket is its owner's alone, from its first moment on. */
+/*
+ * A unix socket is its owner's alone from its first moment on; a folder that is made for it
+ * lets others pass to the sockets beside it.
+ */
 static bool listen_privately(
 	struct http_server *server, const char *address, struct errbuf *errbuf)
 {
@@ -288,7 +291,7 @@ static bool listen_privately(
 
 	if (!is_unix)
 		return http_server_listen(server, address, errbuf);
-	mask = umask(0077);
+	mask = umask(0066);
 	listens = http_server_listen(server, address, errbuf);
 	umask(mask);
 	if (listens)
@@ -338,8 +341,8 @@ bool admin_api_apply(struct admin_api *admin, const struct volley_settings *sett
 
 /* ---- life ---- */
 
-struct admin_api *admin_api_new(struct loop *loop, struct engine *engine,
-	struct event_api *events, struct errbuf *errbuf)
+struct admin_api *admin_api_new(
+	struct loop *loop, struct engine *engine, struct errbuf *errbuf)
 {
 	struct admin_api *admin = mem_zalloc(1, sizeof(*admin));
 	const char *address;
@@ -350,7 +353,6 @@ struct admin_api *admin_api_new(struct loop *loop, struct engine *engine,
 	list_init(&admin->pages);
 	admin->sources = (struct stats_sources){ .loop = loop,
 		.engine = engine,
-		.events = event_api_server(events),
 		.started_ms = clock_wall_ms(),
 		.started = clock_now(),
 		.state = "starting" };
@@ -365,8 +367,9 @@ struct admin_api *admin_api_new(struct loop *loop, struct engine *engine,
 	return NULL;
 }
 
-void admin_api_ready(struct admin_api *admin)
+void admin_api_ready(struct admin_api *admin, struct http_server *events)
 {
+	admin->sources.events = events;
 	admin->sources.state = "ready";
 }
 

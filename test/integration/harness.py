@@ -56,7 +56,9 @@ class Project:
         return os.path.join(self.folder, name)
 
     def write(self, name, content, mode=0o600):
-        """Writes a file; anything but text is written as YAML."""
+        """Writes a file; anything but text is written as YAML, settings with an admin port of ours."""
+        if name == "volley.yaml" and isinstance(content, dict):
+            content = {"admin": {"listen": f"127.0.0.1:{self.admin_port}"}, **content}
         os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
         if not isinstance(content, str):
             content = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10000)
@@ -65,8 +67,7 @@ class Project:
         os.chmod(self.path(name), mode)
 
     def settings(self, **keys):
-        self.write("volley.yaml", {"listen": f"127.0.0.1:{self.port}",
-                                   "admin": {"listen": f"127.0.0.1:{self.admin_port}"}, **keys})
+        self.write("volley.yaml", {"listen": f"127.0.0.1:{self.port}", **keys})
 
     def key(self, environment, name=None, events=None):
         """Adds a key; returns (client key, secret). The first of an environment is its default."""

@@ -106,7 +106,8 @@ def test_init_makes_a_project_that_works(tmp_path):
     key = json.loads(done.stdout)
     assert set(key) == {"clientKey", "clientSecret"}
     port = free_port()
-    (folder / "volley.yaml").write_text(f"listen: 127.0.0.1:{port}\n")
+    (folder / "volley.yaml").write_text(f"listen: 127.0.0.1:{port}\n"
+                                        "admin: { listen: 'unix:admin.sock' }\n")
 
     class Made:
         """What Volleyd wants to know of a project."""

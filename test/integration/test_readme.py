@@ -40,6 +40,8 @@ def test_every_command_of_the_readme(tmp_path):
         script.append(command.replace("8080", str(port)))
         if command.startswith("volley init"):
             script.append(f"sed -i s/8080/{port}/ shop/volley.yaml")
+            script.append(f"echo 'admin: {{ listen: 127.0.0.1:{free_port()} }}' "
+                          ">> shop/volley.yaml")
         if command.endswith("&"):
             script.append(f"daemon=$!; for i in $(seq 300); do (: < /dev/tcp/127.0.0.1/{port}) "
                           "2> /dev/null && break; sleep 0.1; done")
