@@ -188,6 +188,17 @@ static void log_start(const struct snapshot *snapshot)
 			snapshot->idle, NULL);
 }
 
+/* With what the loop has to say about itself. */
+static void log_end_of(const struct loop_stats *stats)
+{
+	log_begin(LOG_INFO, TEXT("volleyd ended"));
+	log_number("passes", (int64_t)stats->cpu.count);
+	log_number("passes_over_5ms", (int64_t)histogram_above(&stats->cpu, 5 * NS_PER_MS));
+	log_number("longest_us", (int64_t)stats->cpu.max / 1000);
+	log_number("unexpected_waits", (int64_t)stats->waits);
+	log_end();
+}
+
 static void stop(struct daemon *daemon)
 {
 	sigset_t late;
@@ -250,6 +261,7 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
 	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	admin_api_ready(daemon->admin, event_api_server(daemon->api));
+	loop_test_block(daemon->loop);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	return true;
 }
@@ -258,6 +270,7 @@ static int serve(const char *path)
 {
 	struct daemon daemon = { 0 };
 	struct snapshot *snapshot = load(path);
+	struct loop_stats stats;
 	bool started;
 
 	if (!snapshot)
@@ -265,9 +278,10 @@ static int serve(const char *path)
 	started = start(&daemon, snapshot);
 	if (started)
 		loop_run(daemon.loop);
+	stats = *loop_stats(daemon.loop);
 	stop(&daemon);
 	if (started)
-		log_line(LOG_INFO, "volleyd ended", NULL);
+		log_end_of(&stats);
 	arena_drop_cache();
 	json_drop_cache();
 	tls_drop_cache();

@@ -39,4 +39,7 @@ void histogram_add(struct histogram *histogram, uint64_t value);
  */
 uint64_t histogram_quantile(const struct histogram *histogram, double q);
 
+/* How many values exceeded `bound`, which is one of the scale's. */
+uint64_t histogram_above(const struct histogram *histogram, uint64_t bound);
+
 #endif

@@ -120,4 +120,10 @@ struct loop_stats {
 const struct loop_stats *loop_stats(const struct loop *loop);
 extern const struct metric loop_metrics[];
 
+/*
+ * For tests of these figures: with VOLLEY_TEST_BLOCK=DURATION in the environment a later pass
+ * does what no code may do, and sleeps for so long.
+ */
+void loop_test_block(struct loop *loop);
+
 #endif

@@ -105,10 +105,10 @@ struct http_figures {
 	uint64_t limit;          /* connections at most */
 	uint64_t accepted;       /* connections */
 	uint64_t evicted;        /* closed to make room for another one */
-	uint64_t pauses;         /* accept() failed, and accepting paused */
-	uint64_t timeouts[6];    /* as the states of a connection */
+	uint64_t accept_pauses;  /* accept() failed, and accepting paused */
+	uint64_t timed_out[6];   /* as the states of a connection */
 	uint64_t replies;
-	uint64_t refused[HTTP_REFUSAL_COUNT];
+	uint64_t refusals[HTTP_REFUSAL_COUNT];
 };
 extern const struct metric http_metrics[];
 

@@ -17,15 +17,13 @@
 /*
  * Appends all options of TLS: those of the string, relative paths made absolute from the
  * folder, and for the others what keeps libpq from the environment and the home folder. The
- * files are looked at, so: not while serving. False: errbuf names an option and its file.
+ * files are looked at, and libpq and OpenSSL made ready, so: not while serving. False: errbuf
+ * names an option and its file.
  */
 must_check bool pg_tls_append(const PQconninfoOption *options, const char *folder,
 	struct arena *arena, struct strbuf *out, struct errbuf *errbuf);
 
 /* Whether the option is one that pg_tls_append() writes. */
 bool pg_tls_has(const char *keyword);
-
-/* Keeps OpenSSL from asking at the terminal for an encrypted key's password. */
-void pg_tls_never_ask(void);
 
 #endif

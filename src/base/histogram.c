@@ -62,3 +62,13 @@ uint64_t histogram_quantile(const struct histogram *histogram, double q)
 	}
 	return histogram->max;
 }
+
+uint64_t histogram_above(const struct histogram *histogram, uint64_t bound)
+{
+	const struct histogram_scale *scale = histogram->scale;
+	uint64_t above = histogram->counts[scale->count];
+
+	for (size_t i = scale->count; i > 0 && scale->bounds[i - 1] > bound; i--)
+		above += histogram->counts[i - 1];
+	return above;
+}

@@ -205,6 +205,7 @@ static void log_slow_pass(uint64_t wall, uint64_t cpu, long waits)
 	log_number("cpu_ms", (int64_t)(cpu / NS_PER_MS));
 	log_number("waits", waits);
 	log_end();
+	log_flush(); /* the pass has written its lines already */
 }
 
 /* A thread that waits uses no CPU time, so passes may be measured from end to end. */

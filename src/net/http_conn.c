@@ -452,7 +452,7 @@ void http_conn_expired(struct http_conn *conn)
 		http_conn_move(conn, HTTP_CONN_WRITE);
 		return;
 	}
-	conn->server->figures.timeouts[conn->state]++;
+	conn->server->figures.timed_out[conn->state]++;
 	switch (conn->state) {
 	case HTTP_CONN_HEAD:
 		http_conn_refuse(conn, 408, "the head took too long");

@@ -141,7 +141,7 @@ static bool accept_failed(struct http_server *server, int error)
 		}
 		set_accepting(server, false);
 		loop_timer_start(&server->pause, ACCEPT_PAUSE);
-		server->figures.pauses++;
+		server->figures.accept_pauses++;
 		return false;
 	}
 }
@@ -443,11 +443,11 @@ const struct metric http_metrics[] = {
 	{ "volley_http_evicted_total", "evicted", METRIC_COUNTER, METRIC_PLAIN, AT(evicted),
 		NULL, NULL, false, "idle connections closed to make room for others" },
 	{ "volley_http_accept_pauses_total", "acceptPauses", METRIC_COUNTER, METRIC_PLAIN,
-		AT(pauses), NULL, NULL, false,
+		AT(accept_pauses), NULL, NULL, false,
 		"times that accepting paused since the system had no descriptor or memory "
 		"left" },
 	{ "volley_http_timeouts_total", "timeouts", METRIC_COUNTER, METRIC_PLAIN,
-		AT(timeouts), "kind", STATES, false,
+		AT(timed_out), "kind", STATES, false,
 		"deadlines of connections that passed, by the state they were in" },
 	{ "volley_http_replies_total", "replies", METRIC_COUNTER, METRIC_PLAIN, AT(replies),
 		NULL, NULL, false, "replies, refusals included" },
@@ -456,7 +456,7 @@ const struct metric http_metrics[] = {
 
 const struct metric http_refusal_metrics[] = {
 	{ "volley_requests_refused_total", "refused", METRIC_COUNTER, METRIC_PLAIN,
-		AT(refused), "status", HTTP_REFUSALS, false,
+		AT(refusals), "status", HTTP_REFUSALS, false,
 		"requests to the Event API that were refused, by status" },
 	{ .name = NULL },
 };

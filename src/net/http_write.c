@@ -202,7 +202,7 @@ static void count_reply(struct http_figures *figures, int status)
 	while (i < HTTP_REFUSAL_COUNT - 1 && metric_next_value(&values, &value) &&
 		atoi(value.at) != status)
 		i++;
-	figures->refused[i]++;
+	figures->refusals[i]++;
 }
 
 static void send_reply(struct http_exchange *exchange, const struct http_reply *reply)

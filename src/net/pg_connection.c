@@ -409,7 +409,6 @@ struct pg_connection *pg_connection_open(struct loop *loop,
 {
 	struct pg_connection *connection = mem_zalloc(1, sizeof(*connection));
 
-	pg_tls_never_ask();
 	connection->loop = loop;
 	connection->reap.run = on_reap;
 	connection->conninfo = conninfo;

@@ -9,13 +9,43 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from actions import ANY, EVENT, pg_account, redis_account  # noqa: E402
-from harness import Project, Volleyd  # noqa: E402
+from harness import PASSES, Project, Volleyd  # noqa: E402
 from servers import Postgres, Proxy, Redis  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
     """The longest test first, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: "test_valgrind" not in item.nodeid)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long_pass(why): its daemons' passes are not judged")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """
+    A worker tells what the loops of its daemons said. The process that has heard of them all
+    fails when a loop was held up.
+    """
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["passes"] = [PASSES.figures, PASSES.offenders]
+    elif exitstatus == 0 and not PASSES.verdict():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    if "passes" in getattr(node, "workeroutput", {}):
+        PASSES.merge(*node.workeroutput["passes"])
+
+
+def pytest_terminal_summary(terminalreporter):
+    if PASSES.figures["passes"]:
+        terminalreporter.write_line("loop: " + ", ".join(
+            f"{name.replace('_', ' ')} {figure}" for name, figure in PASSES.figures.items()) +
+            ("" if PASSES.verdict() else ": held up"))
+    for test, figures in PASSES.offenders:
+        terminalreporter.write_line(f"loop: held up in {test}: {figures}")
 
 
 @pytest.fixture(scope="session")
@@ -54,12 +84,14 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def start():
+def start(request):
     """start(project) runs a volleyd; all of them are stopped, and looked at, after the test."""
     daemons = []
 
     def start_volleyd(project, **options):
         daemon = Volleyd(project, **options)
+        if request.node.get_closest_marker("long_pass"):
+            daemon.at_full_speed = False
         daemons.append(daemon)
         return daemon
 

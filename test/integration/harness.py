@@ -37,6 +37,47 @@ def cli(*arguments, project=None, env=None, stdin=None, timeout=60):
     return done
 
 
+class Passes:
+    """What the loops of all daemons so far have said about their passes when they ended."""
+
+    LONGEST_US = 20000
+    OVER_5MS = 0.001  # of all passes; judged when they are many
+
+    def __init__(self):
+        self.figures = {"passes": 0, "passes_over_5ms": 0, "longest_us": 0, "unexpected_waits": 0}
+        self.offenders = []  # [test, figures]
+
+    def add(self, figures):
+        for name, figure in figures.items():
+            merge = max if name == "longest_us" else int.__add__
+            self.figures[name] = merge(self.figures[name], figure)
+
+    def add_log(self, log):
+        """The figures of a daemon's last line; one that was killed, or logs little, has none."""
+        line = log.rstrip("\n").rpartition("\n")[2]
+        if "volleyd ended" not in line:
+            return
+        fields = json.loads(line) if line.startswith("{") else parse_logfmt(line)
+        figures = {name: int(fields[name]) for name in self.figures}
+        self.add(figures)
+        if figures["longest_us"] > self.LONGEST_US or figures["unexpected_waits"]:
+            self.offenders.append([os.environ.get("PYTEST_CURRENT_TEST"), figures])
+
+    def merge(self, figures, offenders):
+        """Another process' figures."""
+        self.add(figures)
+        self.offenders += offenders
+
+    def verdict(self):
+        """Whether the loops kept what is promised of them."""
+        passes = self.figures["passes"]
+        return not self.offenders and (
+            passes < 20000 or self.figures["passes_over_5ms"] <= self.OVER_5MS * passes)
+
+
+PASSES = Passes()
+
+
 class Project:
     """A project folder; written through these methods it needs no other preparation."""
 
@@ -137,6 +178,7 @@ class Volleyd:
         self.log_path = project.path("volleyd.log")
         self.connection = None
         self.told_to_end = False
+        self.at_full_speed = not (SANITIZED or wrapper or "VOLLEY_TEST_BLOCK" in (env or {}))
         # A log of its own, so that a second daemon of one project is not judged by the first one's.
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
@@ -230,6 +272,8 @@ class Volleyd:
         log = self.log()
         assert not TROUBLE.search(log), log
         assert code == expect, f"volleyd ended with {code}:\n{log}"
+        if self.at_full_speed:
+            PASSES.add_log(log)
 
     def kill(self):
         self.process.kill()

@@ -308,3 +308,15 @@ def test_fields_of_a_log_action_do_not_hide_its_run(project, start):
     names = [name for name, _ in pairs]
     assert len(names) == len(set(names))
     assert dict(pairs)["run"] == ident and dict(pairs)["run_"] == "mine"
+
+
+def test_a_pass_that_blocks_is_seen(project, start):
+    """The figure that finds none in any other test does find one."""
+    project.event(EVENT, [log_action()])
+    daemon = start(project, env={"VOLLEY_TEST_BLOCK": "60ms"})
+    wait_until(lambda: "slow pass" in daemon.log(), 10, "the pass that blocks")
+    daemon.stop()
+    slow, *_, end = [line for line in daemon.log_lines()
+                     if line["msg"] in ("slow pass of the loop", "volleyd ended")]
+    assert int(slow["waits"]) == int(end["unexpected_waits"]) == 1
+    assert int(slow["wall_ms"]) >= 60 and int(slow["cpu_ms"]) < 20

@@ -281,6 +281,7 @@ def test_another_authority(pg, tmp_path, sslmode):
                   "certificate verify failed")
 
 
+@pytest.mark.long_pass("libpq parses the system's bundle for each connection")
 def test_the_system_s_authorities_do_not_know_the_server(pg):
     check_refused(pg.send("sslmode=verify-full"), 503, "certificate verify failed")
 

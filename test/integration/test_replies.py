@@ -226,14 +226,14 @@ def test_settled_runs_are_kept_within_bounds(project, start):
 
 def test_settled_runs_are_kept_within_64_mib(project, start):
     """Whatever runs.keep allows; the newest are there."""
-    big_event(project, 16)
+    big_event(project, 4)
     daemon = start(project)
-    replies = [daemon.post("customer.big", {"id": "1"}) for _ in range(80)]
+    replies = [daemon.post("customer.big", {"id": "1"}) for _ in range(320)]
     size = len(replies[0].text)
-    assert size > 900000
+    assert size > 225000
     found = [daemon.run(reply.json()["id"]) for reply in replies]
     kept = sum(look_up.status == 200 for look_up in found)
-    assert [look_up.status for look_up in found] == [404] * (80 - kept) + [200] * kept
+    assert [look_up.status for look_up in found] == [404] * (320 - kept) + [200] * kept
     assert 60 << 20 < kept * size <= 64 << 20
     assert found[-1].json()["match_rules"] == replies[-1].json()["match_rules"]
     assert SANITIZED or resident_kib(daemon) < 120 * 1024

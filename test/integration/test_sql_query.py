@@ -265,6 +265,7 @@ def test_far_more_rows_than_fit(serve):
     assert len(rows_of(daemon.post(EVENT, {"number": 3}).response("row"))) == 3
 
 
+@pytest.mark.long_pass("libpq takes in a row of 64 MiB as a whole")
 def test_one_row_that_is_far_too_large(serve):
     """The connection is closed, at the latest when all of it has come."""
     daemon = serve(None, query("SELECT repeat('x', {number}::int) AS x"),

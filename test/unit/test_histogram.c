@@ -25,6 +25,9 @@ static void test_buckets(void **state)
 	for (size_t i = 0; i <= scale.count; i++)
 		assert_int_equal(h.counts[i], 2);
 	assert_int_equal(h.count, 8);
+	assert_int_equal(histogram_above(&h, 10), 6);
+	assert_int_equal(histogram_above(&h, 20), 4);
+	assert_int_equal(histogram_above(&h, 50), 2);
 	assert_int_equal(h.sum, 0 + 10 + 11 + 20 + 21 + 50 + 51 + 1000);
 	assert_int_equal(h.max, 1000);
 }
