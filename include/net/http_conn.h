@@ -106,7 +106,7 @@ struct http_server {
 	struct loop_timer pause; /* until accepting goes on after EMFILE */
 	uint64_t complained; /* monotonic ns: when a failure to accept was last logged */
 	struct http_figures figures;
-	bool accepting;      /* the listeners' events are on */
+	bool accepting; /* the listeners' events are on */
 	bool draining;
 	int port;
 	int64_t date_second; /* what date holds */

@@ -115,6 +115,9 @@ extern const struct metric http_metrics[];
 /* Refusals by status, as a table of its own. */
 extern const struct metric http_refusal_metrics[];
 
+/* Bytes of replies that clients have not taken yet. Looks at every connection. */
+size_t http_server_unsent(const struct http_server *server);
+
 /* As they are now; lives as long as the server. */
 const struct http_figures *http_server_figures(struct http_server *server);
 

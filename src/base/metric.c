@@ -63,7 +63,7 @@ void metric_append_seconds(struct strbuf *out, uint64_t number, uint64_t per_sec
 	if (rest == 0)
 		return;
 	strbuf_char(out, '.');
-	while (rest > 0) {
+	while (rest > 0 && per_second >= 10) {
 		per_second /= 10;
 		strbuf_char(out, (char)('0' + rest / per_second));
 		rest %= per_second;

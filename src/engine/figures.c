@@ -109,6 +109,7 @@ void figures_release(struct figures_book *book, struct figures *figures)
 
 	if (--entry->users > 0)
 		return;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the entry is in the table */
 	HASH_DEL(book->entries, entry);
 	free(entry);
 }

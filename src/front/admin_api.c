@@ -20,7 +20,8 @@
 #include "front/admin_guard.h"
 #include "front/problem.h"
 
-enum { CONNECTIONS = 100, PAGES = 4 };
+/* Pages in the making, and bytes that clients have not taken, beyond which there are none. */
+enum { CONNECTIONS = 100, PAGES = 4, UNSENT_MAX = 64 << 20 };
 
 struct admin_api {
 	struct loop *loop;
@@ -109,9 +110,10 @@ static void begin_page(struct admin_api *admin, struct http_request *request,
 	static const char *retry[][2] = { { "Retry-After", "1" } };
 	struct page *page;
 
-	if (admin->pages.count >= PAGES) {
+	if (admin->pages.count >= PAGES || http_server_unsent(admin->server) > UNSENT_MAX) {
 		problem_reply(request, 503, retry, 1,
-			"%d pages of figures are being written; try again later", PAGES);
+			"as many pages of figures as there may be are being written or "
+			"read; try again later");
 		return;
 	}
 	page = mem_zalloc(1, sizeof(*page));

@@ -423,11 +423,26 @@ size_t http_server_connections(const struct http_server *server)
 	return server->connections;
 }
 
+size_t http_server_unsent(const struct http_server *server)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < HTTP_CONN_STATES; i++)
+		list_for_each (&server->states[i].conns, link) {
+			const struct http_conn *conn = container_of(
+				link, struct http_conn, link);
+
+			sum += conn->held + stream_pending(conn->stream);
+		}
+	return sum;
+}
+
 /* ---- figures ---- */
 
 #define AT(member) offsetof(struct http_figures, member)
 
 /* enum http_conn_state; a connection in work has no deadline. */
+_Static_assert(HTTP_CONN_STATES == 6, "as many as STATES and the figures' arrays");
 #define STATES "idle|head|body|work|reply|linger"
 
 const struct metric http_metrics[] = {
