@@ -37,6 +37,7 @@ struct stats_sources {
 	uint64_t started_ms;             /* wall clock */
 	uint64_t started;                /* monotonic ns */
 	const char *state;               /* "starting", "ready", "draining" */
+	size_t pages;                    /* in the making: the pages' own count */
 };
 
 /* All groups; key and tables NULL end the list. For the manual, too. */
@@ -63,9 +64,8 @@ struct stats_page;
  * Begins a page of the deployment in force. done() is called once, by the loop, in a later
  * pass; it may take bytes out of the body, which is freed afterwards.
  */
-struct stats_page *stats_page_new(const struct stats_sources *sources,
-	enum stats_format format, void (*done)(void *owner, struct evbuffer *body),
-	void *owner);
+struct stats_page *stats_page_new(struct stats_sources *sources, enum stats_format format,
+	void (*done)(void *owner, struct evbuffer *body), void *owner);
 
 /* done() is not called any more. */
 void stats_page_cancel(struct stats_page *page);

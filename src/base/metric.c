@@ -63,8 +63,10 @@ void metric_append_seconds(struct strbuf *out, uint64_t number, uint64_t per_sec
 	if (rest == 0)
 		return;
 	strbuf_char(out, '.');
-	while (rest > 0 && per_second >= 10) {
-		per_second /= 10;
+	while (rest > 0) {
+		rest *= 10;
+		/* It takes per_second, which never changes, for what rest has become. */
+		// cppcheck-suppress zerodivcond
 		strbuf_char(out, (char)('0' + rest / per_second));
 		rest %= per_second;
 	}

@@ -11,10 +11,14 @@
 #include "front/stats.h"
 #include "value/json.h"
 
-/* What a piece holds at most, give or take one object. */
-enum { PIECE_BYTES = 64 * 1024, PIECE_OBJECTS = 1000 };
+/*
+ * What the pieces of one pass hold at most, of all pages together and give or take one object
+ * each: half a millisecond or less.
+ */
+enum { PIECE_BYTES = 32 * 1024, PIECE_OBJECTS = 1000 };
 
 struct stats_page {
+	struct stats_sources *sources;
 	struct stats_view view;
 	enum stats_format format;
 	struct loop_item item;
@@ -228,11 +232,12 @@ static bool write_json(struct stats_page *page)
 /* Writes the next piece; false: the page is complete. */
 static bool write_piece(struct stats_page *page)
 {
-	size_t objects = 0;
+	size_t pages = page->sources->pages, objects = 0;
 	bool more = true;
 
 	strbuf_clear(&page->piece);
-	while (more && page->piece.len < PIECE_BYTES && objects++ < PIECE_OBJECTS)
+	while (more && page->piece.len < PIECE_BYTES / pages &&
+		objects++ < PIECE_OBJECTS / pages)
 		more = page->format == STATS_METRICS ? write_metrics(page)
 						     : write_json(page);
 	if (evbuffer_add(page->body, page->piece.data, page->piece.len) != 0)
@@ -252,8 +257,9 @@ static void on_reap(struct loop_item *item)
 static void end_page(struct stats_page *page)
 {
 	deployment_release(page->view.deployment);
+	page->sources->pages--;
 	page->item.run = on_reap;
-	loop_reap(page->view.sources->loop, &page->item);
+	loop_reap(page->sources->loop, &page->item);
 }
 
 static void on_step(struct loop_item *item)
@@ -261,20 +267,21 @@ static void on_step(struct loop_item *item)
 	struct stats_page *page = container_of(item, struct stats_page, item);
 
 	if (write_piece(page)) {
-		loop_upkeep(page->view.sources->loop, &page->item);
+		loop_upkeep(page->sources->loop, &page->item);
 		return;
 	}
 	page->done(page->owner, page->body);
 	end_page(page);
 }
 
-struct stats_page *stats_page_new(const struct stats_sources *sources,
-	enum stats_format format, void (*done)(void *owner, struct evbuffer *body),
-	void *owner)
+struct stats_page *stats_page_new(struct stats_sources *sources, enum stats_format format,
+	void (*done)(void *owner, struct evbuffer *body), void *owner)
 {
 	struct stats_page *page = mem_zalloc(1, sizeof(*page));
 
+	page->sources = sources;
 	page->view.sources = sources;
+	sources->pages++;
 	page->view.deployment = deployment_hold(engine_deployment(sources->engine));
 	page->format = format;
 	page->body = evbuffer_new();
