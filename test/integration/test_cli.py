@@ -413,6 +413,7 @@ def test_send_at_a_rate(sending):
 # ---- volleyd's start ---------------------------------------------------------------------------
 
 def test_a_port_that_is_taken(project, start):
+    project.settings(admin={"listen": "127.0.0.1:0"})
     project.event(EVENT, [log_action()])
     start(project)
     refused(volleyd("-c", project.path("volley.yaml")), 1, str(project.port))

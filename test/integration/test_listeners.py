@@ -90,7 +90,7 @@ def test_ipv6(project, start):
 
 def test_only_a_unix_socket(project, start):
     """One that a killed daemon left behind is taken over; one in use, and a file, are not."""
-    note_event(project, "unix:run/volley.sock")
+    note_event(project, "unix:run/volley.sock", admin={"listen": "127.0.0.1:0"})
     path = project.path("run/volley.sock")
     first = start(project, ready=False)
     wait_until(lambda: is_open(socket.AF_UNIX, path), 10, "the first daemon")
