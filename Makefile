@@ -4,7 +4,7 @@
 #   make demo        everything from packages to a running volleyd with one event sent
 #   make check       packages, build, every test (the integration tests' summary comes last)
 #   make lint        format, cppcheck, clang-tidy, mandoc, layers
-#   make reference   write the connectors' fields into volley-project(5)
+#   make reference   write the generated parts of volley-project(5) and volley.yaml(5)
 #   make bench       measure volleyd, its peers and nginx
 #   make install     under $(prefix), with DESTDIR; then also: make uninstall
 #   make dist        volley-VERSION.tar.gz with configure inside
@@ -204,6 +204,11 @@ INSTALL      ?= install
 MAN_PAGES     = $(wildcard man/*.[1-8])
 DATA_FOLDERS  = $(patsubst etc/%,%,$(wildcard etc/example etc/services))
 DATA_FILES    = $(shell cd etc && find $(DATA_FOLDERS) /dev/null -type f ! -name '.*' | sort)
+# Where systemd looks for units and users of packages under this prefix.
+unitdir      ?= $(prefix)/lib/systemd/system
+sysusersdir  ?= $(prefix)/lib/sysusers.d
+UNITS         = volley.service volley.socket
+INSTALLED_PATHS = s,/usr/sbin/volleyd,$(sbindir)/volleyd,g; s,/etc/volley,$(sysconfdir)/volley,g
 
 .PHONY: install uninstall
 install: all
@@ -214,6 +219,11 @@ install: all
 		$(INSTALL) -D -m 644 "$$page" "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; done
 	@for file in $(DATA_FILES); do \
 		$(INSTALL) -D -m 644 "etc/$$file" "$(DESTDIR)$(datadir)/volley/$$file" || exit 1; done
+	$(INSTALL) -d "$(DESTDIR)$(unitdir)" "$(DESTDIR)$(sysusersdir)"
+	@for unit in $(UNITS); do sed '$(INSTALLED_PATHS)' etc/$$unit > "$(DESTDIR)$(unitdir)/$$unit" && \
+		chmod 644 "$(DESTDIR)$(unitdir)/$$unit" || exit 1; done
+	@sed '$(INSTALLED_PATHS)' etc/volley.sysusers > "$(DESTDIR)$(sysusersdir)/volley.conf" && \
+		chmod 644 "$(DESTDIR)$(sysusersdir)/volley.conf"
 	@test -e "$(DESTDIR)$(sysconfdir)/volley/volley.yaml" || \
 		$(INSTALL) -m 644 etc/volley.yaml "$(DESTDIR)$(sysconfdir)/volley/volley.yaml"
 
@@ -221,6 +231,8 @@ install: all
 uninstall:
 	rm -f "$(DESTDIR)$(sbindir)/volleyd" "$(DESTDIR)$(bindir)/volley"
 	@for page in $(MAN_PAGES); do rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
+	@for unit in $(UNITS); do rm -f "$(DESTDIR)$(unitdir)/$$unit"; done
+	rm -f "$(DESTDIR)$(sysusersdir)/volley.conf"
 	@for file in $(DATA_FILES); do rm -f "$(DESTDIR)$(datadir)/volley/$$file"; done
 	@test ! -d "$(DESTDIR)$(datadir)/volley" || \
 		find "$(DESTDIR)$(datadir)/volley" -depth -type d -empty -delete

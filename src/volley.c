@@ -7,10 +7,13 @@
 #include "base/diag.h"
 #include "catalog/key.h"
 #include "cli/cli.h"
+#include "cli/help.h"
 #include "loop/tls.h"
 #include "value/json.h"
 
 #define TAKES(option) (1U << (option))
+
+static enum cli_exit print_help(struct cli *cli);
 
 static const struct cli_verb verbs[] = {
 	{ "init", "[DIR]", "make a project folder with a first event", TAKES(CLI_JSON), 1,
@@ -33,28 +36,9 @@ static const struct cli_verb verbs[] = {
 		TAKES(CLI_PROJECT) | TAKES(CLI_JSON), 0, verb_status },
 	{ "stats", "[--watch]", "the daemon's figures; --watch: again every second",
 		TAKES(CLI_PROJECT) | TAKES(CLI_JSON) | TAKES(CLI_WATCH), 0, verb_stats },
+	{ "help", "[VERB]", "list the verbs, or the options of one", 0, 1, print_help },
 	{ NULL, NULL, NULL, 0, 0, NULL },
 };
-
-static void print_help(FILE *out)
-{
-	fputs("usage: volley VERB [arguments] [--project DIR] [--json]\n\n", out);
-	for (const struct cli_verb *verb = verbs; verb->name; verb++)
-		fprintf(out, "  volley %s%s%s\n      %s\n", verb->name,
-			*verb->arguments ? " " : "", verb->arguments, verb->help);
-	fputs("\n  volley help, volley --version\n\n"
-	      "--project DIR  the project folder; the current one by default\n"
-	      "--json         one JSON document on stdout and nothing else\n"
-	      "send takes --key and --secret, or VOLLEY_CLIENT_KEY and "
-	      "VOLLEY_CLIENT_SECRET, and\n"
-	      "--url http://HOST:PORT where volley.yaml's first listener is not what is "
-	      "meant;\n"
-	      "--ca FILE names the authority of a certificate that the system does not "
-	      "know.\n"
-	      "Exit codes: 0 done, 1 refused or failed (send: an action failed), 2 usage,\n"
-	      "3 the daemon cannot be reached.\n",
-		out);
-}
 
 static const struct cli_verb *find_verb(const char *name)
 {
@@ -80,19 +64,36 @@ static bool is_flag(int option)
 	return option == CLI_JSON || option == CLI_WATCH;
 }
 
+static enum cli_exit print_help(struct cli *cli)
+{
+	const struct cli_verb *verb = cli->count ? find_verb(cli->arguments[0]) : NULL;
+
+	if (cli->count && !verb)
+		return CLI_USAGE;
+	if (verb)
+		help_verb(verb, stdout);
+	else
+		help_all(verbs, stdout);
+	return CLI_DONE;
+}
+
 /* Reads the options in any order; false: a word is wrong, which was said. */
 static bool read_options(struct cli *cli, int argc, char **argv)
 {
-	struct option words[CLI_OPTIONS + 1] = { 0 };
+	struct option words[CLI_OPTIONS + 2] = { 0 };
 	int word;
 
 	for (int i = 0; i < CLI_OPTIONS; i++)
 		words[i] = (struct option){ cli_option_name(i) + 2,
 			is_flag(i) ? no_argument : required_argument, NULL, 1000 + i };
-	while ((word = getopt_long(argc, argv, "", words, NULL)) != -1) {
-		if (word < 1000)
+	words[CLI_OPTIONS] = (struct option){ "help", no_argument, NULL, 'h' };
+	while ((word = getopt_long(argc, argv, "h", words, NULL)) != -1) {
+		if (word == 'h')
+			cli->help = true;
+		else if (word < 1000)
 			return false; /* getopt_long has said why */
-		cli->option[word - 1000] = is_flag(word - 1000) ? "" : optarg;
+		else
+			cli->option[word - 1000] = is_flag(word - 1000) ? "" : optarg;
 	}
 	cli->arguments = argv + optind;
 	cli->count = argc - optind;
@@ -121,13 +122,11 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
 	if (!read_options(cli, argc, argv))
 		return CLI_USAGE;
+	if (cli->help) /* whatever else is said */
+		return print_help(cli);
 	if (cli->count == 0) {
-		print_help(stderr);
+		help_all(verbs, stderr);
 		return CLI_USAGE;
-	}
-	if (strcmp(cli->arguments[0], "help") == 0) {
-		print_help(stdout);
-		return CLI_DONE;
 	}
 	cli->verb = find_verb(cli->arguments[0]);
 	cli->arguments++;
@@ -140,10 +139,6 @@ int main(int argc, char **argv)
 	struct cli cli = { 0 };
 	enum cli_exit code;
 
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		print_help(stdout);
-		return CLI_DONE;
-	}
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
 		puts("volley " VOLLEY_VERSION);
 		return CLI_DONE;

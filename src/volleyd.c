@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/systemd.h"
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
 #include "front/admin_api.h"
@@ -20,6 +21,7 @@
 #include "loop/dns.h"
 #include "loop/loop.h"
 #include "loop/tls.h"
+#include "loop/watchdog.h"
 #include "value/json.h"
 
 /* Exit codes. */
@@ -40,6 +42,7 @@ struct daemon {
 	bool draining;
 	uint64_t drain_until; /* monotonic ns */
 	struct loop_timer drain_timer;
+	struct watchdog watchdog;
 };
 
 static void usage(FILE *out)
@@ -77,6 +80,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 
 	loop_woke(daemon->loop);
 	if (daemon->draining) {
+		log_line(LOG_WARN, "a second signal: what still runs is cut off", NULL);
 		loop_stop(daemon->loop);
 		return;
 	}
@@ -84,6 +88,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	daemon->drain_until = loop_now(daemon->loop) + snapshot->settings->shutdown_timeout;
 	log_line(LOG_INFO, "draining", "signal",
 		signal_number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
+	systemd_stopping(snapshot->settings->shutdown_timeout, "draining");
 	event_api_drain(daemon->api);
 	admin_api_drain(daemon->admin);
 	look_whether_drained(&daemon->drain_timer);
@@ -221,6 +226,7 @@ static void stop(struct daemon *daemon)
 	loop_timer_stop(&daemon->drain_timer);
 	if (daemon->admin)
 		admin_api_free(daemon->admin);
+	watchdog_stop(&daemon->watchdog);
 	if (daemon->api)
 		event_api_free(daemon->api);
 	engine_free(daemon->engine);
@@ -248,6 +254,10 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 	daemon->engine = engine_new(daemon->loop);
 	loop_timer_init(daemon->loop, &daemon->drain_timer, look_whether_drained);
 	engine_deploy(daemon->engine, snapshot);
+	/* Before the listeners: who can reach us may end us at once, with 0. */
+	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
+	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
+	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	if (dns_prepare(daemon->loop, &errbuf))
 		daemon->admin = admin_api_new(daemon->loop, daemon->engine, &errbuf);
 	if (daemon->admin)
@@ -257,12 +267,11 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot)
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
-	daemon->sigterm = watch_signal(daemon, SIGTERM, on_terminate);
-	daemon->sigint = watch_signal(daemon, SIGINT, on_terminate);
-	daemon->sighup = watch_signal(daemon, SIGHUP, on_hangup);
 	admin_api_ready(daemon->admin, event_api_server(daemon->api));
 	loop_test_block(daemon->loop);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
+	watchdog_start(&daemon->watchdog, daemon->loop);
+	systemd_ready("serving");
 	return true;
 }
 

@@ -1,10 +1,11 @@
 /*
- * reference.c - the reference of accounts and templates, printed from the connectors' tables.
+ * reference.c - the references of the manual, printed from the tables that the code reads.
  *
- *   reference mdoc    the generated part of volley-project(5)
- *   reference json    the same for tests
+ *   reference mdoc        accounts and templates, the generated part of volley-project(5)
+ *   reference json        the same for tests
+ *   reference settings    the settings, the generated part of volley.yaml(5)
  *
- * It knows no service by name: a new action, field or service is in the manual once `make
+ * It knows no service and no setting by name: a new action, field or service is in the manual once `make
  * reference` has run, and `make check` fails until then. Refused: a page that quotes the
  * tables by hand; it would be wrong after the first field that somebody adds.
  */
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "conf/settings.h"
 #include "service/service.h"
 #include "value/json.h"
 
@@ -60,16 +62,21 @@ static const char *finished(struct strbuf *buf)
 	exit(1);
 }
 
+/* "one of a, b" for "a|b". */
+static void append_choices(struct strbuf *out, const char *choices)
+{
+	strbuf_string(out, "one of ");
+	for (const char *at = choices; *at; at++)
+		strbuf_string(out, *at == '|' ? ", " : (const char[]){ *at, '\0' });
+}
+
 /* What the parentheses behind a field's name say. */
 static void describe_field(const struct field *field, struct strbuf *out)
 {
-	if (field->kind == FIELD_CHOICE) {
-		strbuf_string(out, "one of ");
-		for (const char *at = field->choices; *at; at++)
-			strbuf_string(out, *at == '|' ? ", " : (const char[]){ *at, '\0' });
-	} else {
+	if (field->kind == FIELD_CHOICE)
+		append_choices(out, field->choices);
+	else
 		strbuf_string(out, kind_name(field->kind));
-	}
 	if (field->flags & FIELD_REQUIRED)
 		strbuf_string(out, "; required");
 	if (field->fallback)
@@ -243,6 +250,68 @@ static void print_mdoc(void)
 		print_service(*ops);
 }
 
+/* ---- settings ---- */
+
+/* A custom option has a form of its own, which its help tells. */
+static const char *const option_types[] = {
+	[OPTION_UNSIGNED] = "number",
+	[OPTION_SIZE] = "size",
+	[OPTION_DURATION] = "duration",
+	[OPTION_TEXT] = "text",
+	[OPTION_CHOICE] = NULL,
+	[OPTION_FACTOR] = "number, fractions allowed",
+	[OPTION_CUSTOM] = NULL,
+};
+
+/* Appends a part of a list in parentheses. */
+static void append_part(struct strbuf *out, const char *label, const char *value)
+{
+	strbuf_string(out, out->len ? "; " : "(");
+	strbuf_printf(out, "%s%s", label, value);
+}
+
+/* "(duration; default: 15s; from 1ms to 1h)"; empty when there is nothing to say. */
+static void describe_option(const struct conf_option *option, struct strbuf *out)
+{
+	if (option->type == OPTION_CHOICE) {
+		strbuf_char(out, '(');
+		append_choices(out, option->choices);
+	} else if (option_types[option->type]) {
+		append_part(out, option_types[option->type], "");
+	}
+	append_part(out, option->fallback ? "default: " : "no default",
+		option->fallback ? option->fallback : "");
+	if (option->min)
+		append_part(out, option->max ? "from " : "at least ", option->min);
+	if (option->max)
+		strbuf_printf(
+			out, "%s%s", option->min ? " to " : "; at most ", option->max);
+	strbuf_char(out, ')');
+}
+
+static void print_option(const struct conf_option *option)
+{
+	struct strbuf phrase;
+
+	strbuf_init(&phrase, PHRASE_MAX);
+	describe_option(option, &phrase);
+	printf(".It Sy %s No ", option->name);
+	print_argument(finished(&phrase));
+	putchar('\n');
+	print_help(option->help);
+	if (!option->in_force)
+		puts("Checked, and not in force in this version.");
+	strbuf_free(&phrase);
+}
+
+static void print_settings(void)
+{
+	puts(".Bl -tag -width Ds");
+	for (const struct conf_option *option = settings_table; option->name; option++)
+		print_option(option);
+	puts(".El");
+}
+
 /* ---- JSON ---- */
 
 static void json_optional(yajl_gen gen, const char *key, const char *string)
@@ -318,8 +387,10 @@ int main(int argc, char **argv)
 		print_mdoc();
 	} else if (argc == 2 && strcmp(argv[1], "json") == 0) {
 		print_json();
+	} else if (argc == 2 && strcmp(argv[1], "settings") == 0) {
+		print_settings();
 	} else {
-		fputs("usage: reference mdoc|json\n", stderr);
+		fputs("usage: reference mdoc|json|settings\n", stderr);
 		return 2;
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

@@ -43,6 +43,7 @@ struct cli {
 	const char *option[CLI_OPTIONS]; /* NULL: not given; a flag is "" */
 	char **arguments;                /* behind the verb */
 	int count;
+	bool help; /* --help was among the words */
 };
 
 /* One row for each verb, in volley.c. */

@@ -47,6 +47,28 @@ def test_help_and_version():
     assert done.returncode == 0 and "volleyd -c" in done.stdout
 
 
+def test_help_says_all_about_every_verb():
+    """`help VERB` and `VERB --help` are the same; each option has a text; 80 columns are enough."""
+    verbs = re.findall(r"^  volley (\S+)", cli("help").stdout, re.M)
+    assert {"init", "add:key", "test", "send", "help"} <= set(verbs)
+    for verb in verbs:
+        done = cli("help", verb)
+        assert done.returncode == 0 and done.stderr == ""
+        assert done.stdout.startswith(f"usage: volley {verb}")
+        usage, options = done.stdout.split("\n\n", 1)
+        for option in re.findall(r"--[a-z]+", usage):
+            assert re.search(rf"^  {option}( [^ ]+)? +\S", options, re.M), (verb, option)
+        for line in re.findall(r"^  --.*", options, re.M):
+            assert re.fullmatch(r"  --[a-z]+( \S+)? {2,}\S.+", line), line
+        for words in ([verb, "--help"], ["--help", verb], [verb, "-h"]):
+            again = cli(*words)
+            assert (again.returncode, again.stdout) == (0, done.stdout)
+    for page in [cli("help"), *(cli("help", verb) for verb in verbs)]:
+        assert max(map(len, page.stdout.splitlines())) <= 80
+    refused(cli("help", "tset"), 2, "did you mean 'test'?")
+    refused(cli("help", "test", "send"), 2, "'send' is too much")
+
+
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["tset"], ["test", "--nonsense"], ["test", "too", "much"],
     ["init", "a", "b"], ["send"], ["send", EVENT], ["add:key"],

@@ -1,61 +1,198 @@
-"""The README, followed: every command of its console blocks is run, and answers as it says."""
+"""The README, followed: its files are written and its commands run in order, and each prints what it shows.
+
+Blocks by their language:
+  console   lines with "$ " are commands, run in one shell in a fresh folder; the others their output
+  yaml      with a path in the first line ("# shop/volley.yaml"): a file, written when its turn comes;
+            without: a fragment, which test_examples.py loads as a part of a project
+  sh        commands that are not run; each has its reason in NOT_RUN
+
+With README_WRITE=1 in the environment the outputs are written into the README instead; look at what
+`git diff` says then.
+"""
 
 import os
 import re
 import subprocess
 
-from harness import BUILD, TOP
+import pytest
+
+from harness import BUILD, TOP, TROUBLE
 from servers import free_port
 
+# First line of an "sh" block -> why its commands are not run here.
+NOT_RUN = {
+    "make demo": "waits for Ctrl-C; the console block behind it runs it with ONCE=1",
+    "sudo make install": "changes the system and needs systemd as process 1; test_systemd.py installs"
+                         " with DESTDIR, has the units verified, and speaks systemd's protocol",
+    "./configure --prefix=/usr --sysconfdir=/etc        # in a clone, `make configure` makes it first":
+        "`make check` is what runs this test; test/archive and test_build.py run the others",
+}
 
-def console_blocks():
-    """The commands of the README in order: (command, expected output)."""
+# What the test puts in place of a command: where it builds, and where its servers are.
+REPLACED = {
+    "make demo ONCE=1": "VOLLEY_BUILD='{build}' ONCE=1 '{top}/tools/demo' 2>&1",
+    "export SHOP_LIVE=postgresql://127.0.0.1/shop SHOP_TEST=postgresql://127.0.0.1/shop_test":
+        "export SHOP_LIVE='{live}' SHOP_TEST='{test}'",
+    "export SHOP_REDIS=redis://127.0.0.1:6379": "export SHOP_REDIS='{redis}'",
+}
+
+# What differs from run to run; everything else is compared to the letter.
+PLACEHOLDERS = [
+    ("UUID of version 7", r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b"),
+    ("milliseconds in a reply", r'(?<="responseTimeMS": )\d+(\.\d{1,3})?'),
+    ("milliseconds in a reply", r'(?<="startedMS": )\d+(\.\d{1,3})?'),
+    ("milliseconds in a reply", r'(?<="totalTimeMS": )\d+(\.\d{1,3})?'),
+    ("bar and time of a timeline", r"(?<=  )[█─ ]{40} +\d+\.\d{3} ms$"),
+    ("time of a log line", r"(?<=time=)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b"),
+    ("version in a log line", r"(?<= version=)\d+\.\d+\.\d+\b"),
+]
+
+
+def blocks():
+    """(language, lines) of every block, in order."""
     with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
         text = file.read()
+    assert not re.search(r"\n\n    \S", text), "a block without fences would be overlooked"
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    assert len(re.findall(r"^```", text, re.M)) == 2 * len(found)
+    return [(language, content.splitlines()) for language, content in found]
+
+
+def commands_of(lines):
+    """The commands of a console block: [command, its output]."""
     commands = []
-    for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                commands.append((line[2:], []))
-            else:
-                commands[-1][1].append(line)
-    return [(command, "\n".join(lines)) for command, lines in commands]
+    for line in lines:
+        if line.startswith("$ "):
+            commands.append([line[2:], []])
+        else:
+            commands[-1][1].append(line)
+    return [(command, "\n".join(output)) for command, output in commands]
 
 
 def normal(text):
-    """Without what differs from run to run: ids and times."""
-    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
-    text = re.sub(r'("(responseTimeMS|startedMS|totalTimeMS)": )[\d.]+', r"\1TIME", text)
-    text = re.sub(r"[ █]*[\d.]+ ms", " TIME ms", text)
-    return text.strip()
+    for name, pattern in PLACEHOLDERS:
+        text = re.sub(pattern, f"<{name}>", text, flags=re.M)
+    return text
 
 
-def test_every_command_of_the_readme(tmp_path):
-    port = free_port()
-    commands = console_blocks()
-    assert len(commands) >= 8
-    script = []
-    for number, (command, _) in enumerate(commands):
-        script.append(f"echo; echo '@@@{number}'")
-        script.append(command.replace("8080", str(port)))
-        if command.startswith("volley init"):
-            script.append(f"sed -i s/8080/{port}/ shop/volley.yaml")
-            script.append(f"echo 'admin: {{ listen: 127.0.0.1:{free_port()} }}' "
-                          ">> shop/volley.yaml")
-        if command.endswith("&"):
-            script.append(f"daemon=$!; for i in $(seq 300); do (: < /dev/tcp/127.0.0.1/{port}) "
-                          "2> /dev/null && break; sleep 0.1; done")
-    script += ["echo; echo '@@@end'", "kill $daemon", "wait $daemon", 'echo "ended with $?"']
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(script)], cwd=tmp_path, text=True, timeout=120, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"})
+def runnable(command, names):
+    """The command with the test's ports and servers, and a wait behind a daemon's start."""
+    for written, instead in REPLACED.items():
+        command = command.replace(written, instead.format(**names))
+    command = command.replace("8080", str(names["port"]))
+    if command.startswith("volleyd "):
+        command += (f"\nfor i in $(seq 300); do (: < /dev/tcp/127.0.0.1/{names['port']})"
+                    " 2> /dev/null && break; sleep 0.1; done")
+    return command
 
-    parts = re.split(r"^@@@(?:\d+|end)\n", done.stdout, flags=re.M)[1:]
-    assert len(parts) == len(commands) + 1, done.stdout
-    for (command, expected), output in zip(commands, parts):
-        assert normal(output) == normal(expected), command
-    assert "ended with 0" in parts[-1]
+
+class Follower:
+    """Collects the README into one script, and what it must print."""
+
+    def __init__(self, names):
+        self.names = names
+        self.script = []
+        self.expected = []
+
+    def mark(self, label, output):
+        self.script.append(f"echo; echo '@@@{len(self.expected)}'")
+        self.expected.append((label, output))
+
+    def console(self, lines):
+        for command, output in commands_of(lines):
+            self.mark(command, output)
+            self.script.append(runnable(command, self.names))
+            if command.startswith("volley init"):  # the port that is free here
+                self.script.append(f"sed -i s/8080/{self.names['port']}/ {command.split()[2]}/volley.yaml")
+                self.script.append("echo 'admin: { listen: \"unix:admin.sock\" }' "
+                                   f">> {command.split()[2]}/volley.yaml")
+
+    def file(self, path, lines):
+        text = "\n".join(lines).replace("8080", str(self.names["port"]))
+        self.script.append(f"cat > '{path}' << '@@@'\n{text}\n@@@")
+
+    def run(self, folder):
+        """[(command, expected output, output)]"""
+        self.mark("the end", "")
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(self.script)], cwd=folder, text=True, timeout=300, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"})
+        assert not TROUBLE.search(done.stdout), done.stdout
+        parts = re.split(r"^@@@\d+\n", done.stdout, flags=re.M)[1:]
+        assert len(parts) == len(self.expected), done.stdout
+        return [(command, expected, output) for (command, expected), output in
+                zip(self.expected, parts)]
+
+
+def write_outputs(answers):
+    """Puts what was printed in place of what the README shows."""
+    path = os.path.join(TOP, "README.md")
+    with open(path, encoding="utf-8") as file:
+        pieces = re.split(r"^(```console\n.*?^```\n)", file.read(), flags=re.M | re.S)
+    rest = iter(answers)
+    for number, piece in enumerate(pieces):
+        if piece.startswith("```console"):
+            count = len(re.findall(r"^\$ ", piece, re.M))
+            shown = "".join(f"$ {command}\n{output}\n" if output else f"$ {command}\n"
+                            for command, _, output in (next(rest) for _ in range(count)))
+            pieces[number] = f"```console\n{shown}```\n"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(pieces))
+
+
+def follow(names, folder):
+    follower, not_run = Follower(names), []
+    for language, lines in blocks():
+        path = re.fullmatch(r"# (shop/\S+)", lines[0])
+        if language == "console":
+            assert lines[0].startswith("$ "), lines
+            follower.console(lines)
+        elif language == "yaml" and path:
+            follower.file(path[1], lines)
+        elif language == "sh":
+            not_run.append(lines[0])
+        else:
+            assert language == "yaml" and re.match("(id|- id):", lines[0]), lines
+    assert sorted(not_run) == sorted(NOT_RUN), "each block that is not run has its reason"
+    return follower.run(folder)
+
+
+def as_shown(output, names, folder):
+    """An output with the README's port and folder, and without blanks at the ends of its lines."""
+    output = output.replace(str(names["port"]), "8080").replace(f"{folder}/", "/home/ana/")
+    return "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
+
+
+def test_every_command_of_the_readme(tmp_path, postgres, redis_):
+    """Some 10 s: most of it is the demo, which starts a PostgreSQL of its own."""
+    names = {"build": BUILD, "top": TOP, "port": free_port(), "live": postgres.url("live"),
+             "test": postgres.url("test"), "redis": redis_.url().rsplit("/", 1)[0]}
+    answers = [(command, expected, as_shown(output, names, tmp_path))
+               for command, expected, output in follow(names, tmp_path)]
+    assert len(answers) >= 40
+    if os.environ.get("README_WRITE"):
+        write_outputs(answers)
+        return
+    wrong = []
+    for command, expected, output in answers:
+        if normal(output) != normal(expected):
+            wrong.append(f"$ {command}\n--- shown:\n{expected}\n--- printed:\n{output}")
+    assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize("name, page", [("volley-project", 5), ("volley.yaml", 5), ("volley", 1),
+                                        ("volleyd", 8)])
+def test_the_pages_it_names_are_there(name, page):
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+        assert f"man ./man/{name}.{page}" in file.read()
+    assert os.path.exists(os.path.join(TOP, "man", f"{name}.{page}"))
+
+
+def test_the_files_it_links_are_there():
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+        links = re.findall(r"\]\(([^)#]+)\)", file.read())
+    assert links and all(os.path.exists(os.path.join(TOP, link)) for link in links)
 
 
 def test_the_examples_load(tmp_path):
