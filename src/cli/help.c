@@ -22,7 +22,7 @@ static const struct {
 	[CLI_RATE] = { "R", "at most that many, as 100/s" },
 	[CLI_KEY] = { "KEY", "the client key; else VOLLEY_CLIENT_KEY" },
 	[CLI_SECRET] = { "SECRET", "its secret; else VOLLEY_CLIENT_SECRET" },
-	[CLI_URL] = { "URL", "http(s)://HOST:PORT, unix:PATH; else as in volley.yaml" },
+	[CLI_URL] = { "URL", "http(s)://HOST:PORT or unix:PATH; else volley.yaml" },
 	[CLI_REPEAT] = { "N", "send it N times, one after the other, and sum up" },
 	[CLI_CA] = { "FILE", "whom to trust with https, not the system's" },
 	[CLI_WATCH] = { "", "again every second, until SIGINT" },
