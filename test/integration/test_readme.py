@@ -104,6 +104,8 @@ class Follower:
             self.script.append(runnable(command, self.names))
             if command.startswith("volley init"):  # the port that is free here
                 self.script.append(f"sed -i s/8080/{self.names['port']}/ {command.split()[2]}/volley.yaml")
+                self.script.append(f"echo 'admin: {{ listen: 127.0.0.1:{self.names['admin']} }}' "
+                                   f">> {command.split()[2]}/volley.yaml")
 
     def file(self, path, lines):
         text = "\n".join(lines).replace("8080", str(self.names["port"]))
@@ -158,13 +160,15 @@ def follow(names, folder):
 
 def as_shown(output, names, folder):
     """An output with the README's port and folder, and without blanks at the ends of its lines."""
-    output = output.replace(str(names["port"]), "8080").replace(f"{folder}/", "/home/ana/")
+    output = output.replace(str(names["port"]), "8080").replace(str(names["admin"]), "8081")
+    output = output.replace(f"{folder}/", "/home/ana/")
     return "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
 
 
 def test_every_command_of_the_readme(tmp_path, postgres, redis_):
     """Some 10 s: most of it is the demo, which starts a PostgreSQL of its own."""
-    names = {"build": BUILD, "top": TOP, "port": free_port(), "live": postgres.url("live"),
+    names = {"build": BUILD, "top": TOP, "port": free_port(), "admin": free_port(),
+             "live": postgres.url("live"),
              "test": postgres.url("test"), "redis": redis_.url().rsplit("/", 1)[0]}
     answers = [(command, expected, as_shown(output, names, tmp_path))
                for command, expected, output in follow(names, tmp_path)]
