@@ -23,6 +23,8 @@ static const struct {
 	[CLI_KEY] = { "KEY", "the client key; else VOLLEY_CLIENT_KEY" },
 	[CLI_SECRET] = { "SECRET", "its secret; else VOLLEY_CLIENT_SECRET" },
 	[CLI_URL] = { "URL", "http://HOST:PORT; else volley.yaml's first listener" },
+	[CLI_CA] = { "FILE", "the CA of a daemon that the system's do not know" },
+	[CLI_WATCH] = { "", "again every second" },
 	[CLI_REPEAT] = { "N", "send it N times, one after the other, and sum up" },
 };
 
