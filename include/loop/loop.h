@@ -47,6 +47,12 @@ void loop_woke(struct loop *loop);
  * where microseconds matter. */
 uint64_t loop_now(const struct loop *loop);
 
+/*
+ * This pass has gone on for 2 ms: what can wait, and may itself take a millisecond, is for
+ * loop_costly().
+ */
+bool loop_is_long(const struct loop *loop);
+
 /* Wall-clock milliseconds, read once after each wait. */
 uint64_t loop_wall_ms(const struct loop *loop);
 

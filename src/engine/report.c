@@ -124,12 +124,31 @@ static uint64_t total_time(const struct run *run)
 	return end - run->received;
 }
 
+/* About how long the reply will be: a large one should not be moved while it grows. */
+static size_t expected_size(const struct run *run)
+{
+	enum { FRAME = 512 }; /* of a run or a task, names and figures */
+	size_t size = FRAME;
+
+	for (size_t i = 0; i < run->match_count; i++)
+		size += run->matches[i]->condition_text.len;
+	for (size_t i = 0; i < run->task_count; i++) {
+		const struct value *payload = run->tasks[i].attempt.outcome.payload;
+
+		size += FRAME;
+		if (payload && payload->type == VALUE_STRING)
+			size += payload->text.len;
+	}
+	return size;
+}
+
 void run_write(const struct run *run, struct strbuf *out)
 {
 	if (run->body.at) {
 		strbuf_text(out, run->body);
 		return;
 	}
+	(void)strbuf_reserve(out, expected_size(run));
 	PUT(out, "{\"id\":\"");
 	strbuf_bytes(out, run->id, UUID_TEXT_LEN);
 	PUT_STRING(out, "\",\"event_name\":", run->event->id);

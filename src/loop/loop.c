@@ -22,7 +22,7 @@
 
 #define CALLBACKS_MAX 128 /* of libevent's in one pass */
 #define SLOW_PASS_NS  (50 * NS_PER_MS)
-#define COSTLY_NS     (2 * NS_PER_MS) /* CPU time; whoever is at work then comes to its end */
+#define COSTLY_NS     (2 * NS_PER_MS) /* whoever is at work then comes to its end */
 
 /*
  * Timers of one duration share a queue in libevent, which knows at most 256 such queues and
@@ -193,6 +193,11 @@ uint64_t loop_now(const struct loop *loop)
 {
 	wait_ended((struct loop *)loop);
 	return loop->now;
+}
+
+bool loop_is_long(const struct loop *loop)
+{
+	return clock_now() - loop_now(loop) > COSTLY_NS;
 }
 
 uint64_t loop_wall_ms(const struct loop *loop)

@@ -22,6 +22,7 @@
 #define BODY_FIRST    ((size_t)64 << 10) /* room for a body before more of it has come */
 #define HEAD_FIRST    ((size_t)1 << 10)  /* the same for a head that comes in pieces */
 #define TURN_REQUESTS 16                 /* in one turn; others want one, too */
+#define TURN_REPLY    ((size_t)16 << 10) /* one request in a turn where replies are larger */
 #define PASS_REQUESTS 64                 /* beyond the first of each turn, in one pass */
 #define TAKEN_LEAST   ((size_t)32 << 10) /* of its replies in each reply_timeout */
 
@@ -431,34 +432,46 @@ static bool step(struct http_conn *conn)
 	return false;
 }
 
-/* How many requests a turn may begin now: one, and some of what the pass can spare. */
-static unsigned share(struct http_server *server)
+/*
+ * How many requests a turn may begin now: one, and some of what the pass can spare, unless
+ * this client's replies are large, or not known yet.
+ */
+static unsigned share(const struct http_conn *conn)
 {
+	struct http_server *server = conn->server;
 	uint64_t now = loop_now(server->loop);
 
 	if (server->spare_in != now) {
 		server->spare_in = now;
 		server->spare = PASS_REQUESTS;
 	}
+	if (conn->reply_size == 0 || conn->reply_size > TURN_REPLY)
+		return 1;
 	return server->spare < TURN_REQUESTS ? 1 + server->spare : TURN_REQUESTS;
 }
 
 /*
- * A turn ends after some requests, also where the client sent hundreds at once: those that
- * are left have the next turn, and other connections theirs before it.
+ * A turn ends after some requests, also where the client sent hundreds at once, and after one
+ * when the pass is long: those that are left have the next turn, and other connections theirs
+ * before it.
  */
 static void take_turn(struct http_conn *conn)
 {
-	uint64_t first = conn->requests, last = first + share(conn->server);
-	bool rests;
+	struct loop *loop = conn->server->loop;
+	uint64_t first = conn->requests, last = first + share(conn);
+	bool rests, is_long = false;
 
+	http_conn_count_unsent(conn); /* what has left since makes room for requests */
 	conn->in_turn = true;
-	while ((rests = step(conn)) && conn->requests < last)
-		;
+	while ((rests = step(conn)) && conn->requests < last && !is_long)
+		is_long = conn->requests > first && loop_is_long(loop);
+	rests = rests && (!input_is_empty(conn) || conn->reader == READ_CONTINUE);
 	if (conn->requests > first)
 		conn->server->spare -= (unsigned)(conn->requests - first - 1);
-	if (rests)
-		loop_upkeep(conn->server->loop, &conn->turn);
+	if (rests && is_long)
+		loop_costly(loop, &conn->turn);
+	else if (rests)
+		loop_upkeep(loop, &conn->turn);
 	else if (conn->client_ended)
 		client_has_ended(conn);
 	conn->in_turn = false;
@@ -490,7 +503,12 @@ static void on_connected(void *owner)
 
 static void on_readable(void *owner)
 {
-	take_turn(owner);
+	struct http_conn *conn = owner;
+
+	if (!loop_is_long(conn->server->loop))
+		take_turn(conn);
+	else
+		loop_costly(conn->server->loop, &conn->turn);
 }
 
 static void on_drained(void *owner)

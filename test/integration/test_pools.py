@@ -1,5 +1,7 @@
 """Pools: their queue and its bounds, their connections, and timeouts."""
 
+import pytest
+
 from actions import ANY, EVENT, SLEEP, insert_into, pg_account, redis_account, set_key, sleeping
 from harness import Wire, request_bytes
 from replies import settled
@@ -76,6 +78,7 @@ def test_the_bound_of_the_queue_in_entries(project, start, postgres):
     assert 7 < done < 100
 
 
+@pytest.mark.long_pass("each request to the server has 7 MB")
 def test_the_bound_of_the_queue_in_bytes(project, start, postgres):
     """64 MiB of requests wait for one account half, whatever the number of entries allows."""
     postgres.run("CREATE TABLE t (id text)", database="test")
