@@ -23,7 +23,7 @@ struct run_order {
 	bool respond_async;    /* the reply goes in the same turn, all tasks pending */
 	uint64_t reply_within; /* ns from `received`: the latest time of the reply */
 	/*
-	 * Called once, by the loop, when the reply is due: run_write() and run_replied()
+	 * Called once, by the loop, when the reply is due: run_reply()
 	 * tell what it says. The run may be gone after it has returned.
 	 */
 	void (*reply)(struct run *run, void *owner);
@@ -51,7 +51,7 @@ uint64_t run_catalog(const struct run *run);
 /* Whether all tasks that the reply waits for have settled (201, else 202). */
 bool run_is_complete(const struct run *run);
 
-/* Appends the reply's JSON as things stand. */
-void run_write(const struct run *run, struct strbuf *out);
+/* The reply's JSON as things stand; lives as long as both the run and the arena. */
+struct text run_reply(const struct run *run, struct arena *arena);
 
 #endif

@@ -142,13 +142,8 @@ static size_t expected_size(const struct run *run)
 	return size;
 }
 
-void run_write(const struct run *run, struct strbuf *out)
+static void write_run(const struct run *run, struct strbuf *out)
 {
-	if (run->body.at) {
-		strbuf_text(out, run->body);
-		return;
-	}
-	(void)strbuf_reserve(out, expected_size(run));
 	PUT(out, "{\"id\":\"");
 	strbuf_bytes(out, run->id, UUID_TEXT_LEN);
 	PUT_STRING(out, "\",\"event_name\":", run->event->id);
@@ -163,4 +158,16 @@ void run_write(const struct run *run, struct strbuf *out)
 	write_matches(out, run);
 	PUT_TIME(out, "],\"totalTimeMS\":", total_time(run));
 	PUT(out, "}");
+}
+
+struct text run_reply(const struct run *run, struct arena *arena)
+{
+	struct strbuf out;
+
+	if (run->body.at)
+		return run->body;
+	strbuf_init_arena(&out, arena, SIZE_MAX);
+	(void)strbuf_reserve(&out, expected_size(run));
+	write_run(run, &out);
+	return strbuf_get(&out);
 }

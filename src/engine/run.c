@@ -29,12 +29,9 @@ static void end_if_over(struct run *run)
 /* What stays of a run when all of it has settled: its reply's text. */
 static void keep_result(struct run *run)
 {
-	struct strbuf body;
 	struct kept_reply kept;
 
-	strbuf_init_arena(&body, run->arena, SIZE_MAX);
-	run_write(run, &body);
-	run->body = strbuf_get(&body);
+	run->body = run_reply(run, run->arena);
 	kept = (struct kept_reply){ .event_id = run->event->id,
 		.environment = run->environment,
 		.catalog = run->catalog,

@@ -299,7 +299,6 @@ static void look_up_run(struct event_api *api, struct http_request *request, str
 	const struct key *key;
 	struct kept_reply kept;
 	struct run *run;
-	struct strbuf body;
 
 	if (refuse_method(request, "GET"))
 		return;
@@ -308,9 +307,7 @@ static void look_up_run(struct event_api *api, struct http_request *request, str
 		return;
 	run = engine_find(api->engine, id);
 	if (run && may_see(key, run_event(run)->id, run_environment(run))) {
-		strbuf_init_arena(&body, request->arena, SIZE_MAX);
-		run_write(run, &body);
-		reply_run(request, run_catalog(run), strbuf_get(&body));
+		reply_run(request, run_catalog(run), run_reply(run, request->arena));
 	} else if (!run &&
 		   replies_find(engine_replies(api->engine), id, clock_now(), &kept) &&
 		   may_see(key, kept.event_id, kept.environment)) {
@@ -349,7 +346,6 @@ static void send_report(struct run *run, void *owner)
 	size_t count = 1;
 	char location[sizeof("/run/") + UUID_TEXT_LEN];
 	char applied[64];
-	struct strbuf body;
 	int status = run_is_complete(run) ? 201 : 202;
 
 	if (status == 202) {
@@ -366,9 +362,7 @@ static void send_report(struct run *run, void *owner)
 		headers[count][0] = "Preference-Applied";
 		headers[count++][1] = applied;
 	}
-	strbuf_init_arena(&body, request->arena, SIZE_MAX);
-	run_write(run, &body);
-	reply_json(request, status, headers, count, strbuf_get(&body));
+	reply_json(request, status, headers, count, run_reply(run, request->arena));
 }
 
 static void start_run(struct call *call, const struct value *payload)
