@@ -36,6 +36,7 @@ def test_deep_replies(serve_redis, redis_):
     assert all(reply.response(name)["status"] for name in ("before", "deep", "after")), reply.text
 
 
+@pytest.mark.long_pass("a reply of 1 MiB is formed, kept and sent in one pass")
 @pytest.mark.parametrize("limit", [None, "64KiB"])
 def test_large_replies(serve_redis, redis_, limit):
     size = 65536 if limit else 1 << 20

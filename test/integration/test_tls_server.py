@@ -131,6 +131,7 @@ def test_pipelining(serve):
         assert wire.is_silent(0.05)
 
 
+@pytest.mark.long_pass("a reply of 1 MiB is formed, kept and sent in one pass")
 def test_large_bodies_both_ways(project, start, authority, redis_):
     """A MiB up and a MiB down, several in a row, by a client that reads little at a time."""
     port = with_tls(project, authority.issue("server"), settings={"limits": {"body": "2MiB"}})
