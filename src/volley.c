@@ -29,8 +29,13 @@ static const struct cli_verb verbs[] = {
 		"send an event and show what each action did; without FILE the payload is "
 		"{}",
 		TAKES(CLI_PROJECT) | TAKES(CLI_JSON) | TAKES(CLI_KEY) | TAKES(CLI_SECRET) |
-			TAKES(CLI_URL) | TAKES(CLI_REPEAT) | TAKES(CLI_RATE),
+			TAKES(CLI_URL) | TAKES(CLI_REPEAT) | TAKES(CLI_RATE) |
+			TAKES(CLI_CA),
 		2, verb_send },
+	{ "status", "", "whether the daemon runs and is ready, and how it does",
+		TAKES(CLI_PROJECT) | TAKES(CLI_JSON), 0, verb_status },
+	{ "stats", "[--watch]", "the daemon's figures; --watch: again every second",
+		TAKES(CLI_PROJECT) | TAKES(CLI_JSON) | TAKES(CLI_WATCH), 0, verb_stats },
 	{ "help", "[VERB]", "list the verbs, or the options of one", 0, 1, print_help },
 	{ NULL, NULL, NULL, 0, 0, NULL },
 };
@@ -54,6 +59,11 @@ static const struct cli_verb *find_verb(const char *name)
 	return NULL;
 }
 
+static bool is_flag(int option)
+{
+	return option == CLI_JSON || option == CLI_WATCH;
+}
+
 static enum cli_exit print_help(struct cli *cli)
 {
 	const struct cli_verb *verb = cli->count ? find_verb(cli->arguments[0]) : NULL;
@@ -75,7 +85,7 @@ static bool read_options(struct cli *cli, int argc, char **argv)
 
 	for (int i = 0; i < CLI_OPTIONS; i++)
 		words[i] = (struct option){ cli_option_name(i) + 2,
-			i == CLI_JSON ? no_argument : required_argument, NULL, 1000 + i };
+			is_flag(i) ? no_argument : required_argument, NULL, 1000 + i };
 	words[CLI_OPTIONS] = (struct option){ "help", no_argument, NULL, 'h' };
 	while ((word = getopt_long(argc, argv, "h", words, NULL)) != -1) {
 		if (word == 'h')
@@ -83,7 +93,7 @@ static bool read_options(struct cli *cli, int argc, char **argv)
 		else if (word < 1000)
 			return false; /* getopt_long has said why */
 		else
-			cli->option[word - 1000] = word - 1000 == CLI_JSON ? "" : optarg;
+			cli->option[word - 1000] = is_flag(word - 1000) ? "" : optarg;
 	}
 	cli->arguments = argv + optind;
 	cli->count = argc - optind;

@@ -16,6 +16,7 @@
 #include "base/systemd.h"
 #include "catalog/snapshot.h"
 #include "engine/engine.h"
+#include "front/admin_api.h"
 #include "front/deploy.h"
 #include "front/event_api.h"
 #include "front/messages.h"
@@ -38,6 +39,7 @@ struct daemon {
 	struct engine *engine;
 	struct event_api *api;
 	struct deploy *deploy;
+	struct admin_api *admin;
 	struct event *sigterm, *sigint, *sighup;
 	bool draining;
 	uint64_t drain_until; /* monotonic ns */
@@ -91,6 +93,7 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	systemd_stopping(snapshot->settings->shutdown_timeout, "draining");
 	deploy_stop(daemon->deploy);
 	event_api_drain(daemon->api);
+	admin_api_drain(daemon->admin);
 	look_whether_drained(&daemon->drain_timer);
 }
 
@@ -107,7 +110,15 @@ static bool prepare_deploy(void *owner, const struct snapshot *next, struct errb
 {
 	struct daemon *daemon = owner;
 
-	return event_api_apply(daemon->api, next->settings, open_files_fit(next), errbuf);
+	const struct snapshot *old = deployment_snapshot(engine_deployment(daemon->engine));
+	struct errbuf ignored;
+
+	if (!admin_api_apply(daemon->admin, next->settings, errbuf))
+		return false;
+	if (event_api_apply(daemon->api, next->settings, open_files_fit(next), errbuf))
+		return true;
+	(void)!admin_api_apply(daemon->admin, old->settings, &ignored);
+	return false;
 }
 
 static void deploy_done(void *owner, bool succeeded)
@@ -186,6 +197,8 @@ static void stop(struct daemon *daemon)
 	if (daemon->sighup)
 		event_free(daemon->sighup);
 	loop_timer_stop(&daemon->drain_timer);
+	if (daemon->admin)
+		admin_api_free(daemon->admin);
 	watchdog_stop(&daemon->watchdog);
 	deploy_free(daemon->deploy);
 	if (daemon->api)
@@ -225,6 +238,7 @@ static bool all_sockets_used(const struct daemon *daemon, struct errbuf *errbuf)
 	for (size_t i = 0; i < settings->listen_count; i++)
 		strbuf_printf(
 			&addresses, "%s%s", i ? ", " : "", settings->listen[i].address);
+	strbuf_printf(&addresses, ", %s", settings->admin.listen);
 	strbuf_char(&addresses, '\0');
 	good = inherited_all_used(addresses.failed ? "others" : addresses.data, errbuf);
 	strbuf_free(&addresses);
@@ -247,12 +261,16 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *
 		daemon->loop, daemon->engine, path, &deploy_hooks, daemon);
 	watch_signals(daemon);
 	if (passed && dns_prepare(daemon->loop, &errbuf))
+		daemon->admin = admin_api_new(daemon->loop, daemon->engine, &errbuf);
+	if (daemon->admin)
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
 	if (!daemon->api || !all_sockets_used(daemon, &errbuf)) {
 		log_line(LOG_ERROR, "cannot start", "error", errbuf.text, NULL);
 		return false;
 	}
+	admin_api_ready(daemon->admin, event_api_server(daemon->api));
+	admin_api_watch(daemon->admin, deploy_figures(daemon->deploy), snapshot_alive);
 	loop_test_block(daemon->loop);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	watchdog_start(&daemon->watchdog, daemon->loop);

@@ -29,6 +29,7 @@ struct action {
 	bool async;
 	uint64_t timeout[ENV_COUNT]; /* ns: the action's, else its account half's */
 	enum delivery delivery;
+	size_t index; /* among the snapshot's enabled actions */
 	/* Compiled at load: the reply's `action` object, one JSON value
 	 * {"id","name","serviceAccountId","serviceAction"}. */
 	struct text reply_fragment;
@@ -50,6 +51,7 @@ struct event_def {
 	size_t filter_count;
 	size_t action_count; /* of all filters: the most tasks a run can have */
 	uint64_t digest;     /* of its file's text */
+	size_t index;        /* in the snapshot's list */
 	struct place place;
 	UT_hash_handle hh;
 };

@@ -28,6 +28,7 @@ struct snapshot {
 	size_t account_count;
 	struct event_def *events; /* uthash by id */
 	size_t event_count;
+	size_t action_count; /* enabled ones, of all events */
 	const char *idle; /* keys given that are not in force, "retry (3 files), ..."; NULL:
 	                     none */
 };

@@ -31,6 +31,8 @@ enum cli_option {
 	CLI_SECRET,
 	CLI_URL,
 	CLI_REPEAT,
+	CLI_CA,
+	CLI_WATCH,
 	CLI_OPTIONS
 };
 
@@ -58,6 +60,8 @@ enum cli_exit verb_init(struct cli *cli);
 enum cli_exit verb_add_key(struct cli *cli);
 enum cli_exit verb_test(struct cli *cli);
 enum cli_exit verb_send(struct cli *cli);
+enum cli_exit verb_status(struct cli *cli);
+enum cli_exit verb_stats(struct cli *cli);
 
 /* The project folder: --project, or the current one. */
 const char *cli_folder(const struct cli *cli);

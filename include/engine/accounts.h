@@ -9,6 +9,7 @@
 #define VOLLEY_ENGINE_ACCOUNTS_H
 
 #include "catalog/snapshot.h"
+#include "engine/figures.h"
 #include "loop/loop.h"
 #include "service/service.h"
 
@@ -47,5 +48,15 @@ const struct snapshot *deployment_snapshot(const struct deployment *deployment);
 /* The open half; NULL: this half is absent. */
 struct account *deployment_account(const struct deployment *deployment,
 	const struct service_account *account, enum environment environment);
+
+/* What was counted for its events, actions and accounts; as long as the deployment. */
+const struct figures_set *deployment_figures(const struct deployment *deployment);
+
+/*
+ * The figures of an open half's pool, with the connects of those it had before. The account
+ * is told by its index. False: this half is absent or unused.
+ */
+bool deployment_pool(const struct deployment *deployment, size_t index,
+	enum environment environment, struct account_figures *out);
 
 #endif

@@ -40,6 +40,14 @@ size_t engine_living(const struct engine *engine);
 /* Living runs whose reply has not gone: what `limits.inflight` bounds. */
 size_t engine_inflight(const struct engine *engine);
 
+/* Runs as they are. */
+struct engine_figures {
+	uint64_t inflight, living;
+	uint64_t kept, kept_bytes; /* replies of settled runs */
+};
+extern const struct metric engine_metrics[];
+void engine_figures(const struct engine *engine, struct engine_figures *out);
+
 /* The living run of that id, or NULL. */
 struct run *engine_find(const struct engine *engine, struct text id);
 

@@ -34,6 +34,7 @@ struct task {
 	const struct filter *filter;
 	const struct action *action;
 	struct account *account; /* NULL: LOG, or nothing to send to */
+	bool began;              /* its account has had an attempt of it */
 	enum task_state state;
 	unsigned attempts;       /* begun */
 	uint64_t started, ended; /* monotonic ns: of the first attempt, of the last one */
@@ -48,7 +49,8 @@ struct run {
 	const struct event_def *event;
 	enum environment environment;
 	uint64_t catalog;    /* the deployment's version */
-	struct arena *arena; /* holds this struct too */
+	struct figures *figures; /* of its event, [ENV_COUNT] */
+	struct arena *arena;     /* holds this struct too */
 	struct values values;
 	uint64_t received, began, replied; /* monotonic ns; replied 0: not yet */
 	uint64_t settled; /* when the last waited-for task settled; 0: not yet */

@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 
 struct event_api;
+struct http_server;
 
 /*
  * Opens the listeners of the deployment in force. NULL: one of them cannot be opened, the
@@ -32,8 +33,8 @@ void event_api_drain(struct event_api *api);
 /* Connections that are open. */
 size_t event_api_connections(const struct event_api *api);
 
-/* TLS handshakes that failed, since the start. */
-uint64_t event_api_handshakes_failed(const struct event_api *api);
+/* Its HTTP server, for figures; as long as it lives. */
+struct http_server *event_api_server(const struct event_api *api);
 
 void event_api_free(struct event_api *api);
 

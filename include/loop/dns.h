@@ -64,4 +64,14 @@ void dns_cancel(struct dns_query *query);
  */
 must_check bool dns_prepare(struct loop *loop, struct errbuf *errbuf);
 
+/* The cache and what was looked up since the start; zeros without a resolver. */
+struct dns_figures {
+	uint64_t names;    /* in the cache */
+	uint64_t asking;   /* look-ups under way */
+	uint64_t look_ups; /* begun */
+	uint64_t failures; /* look-ups that failed or took too long */
+};
+extern const struct metric dns_metrics[];
+void dns_figures(const struct loop *loop, struct dns_figures *out);
+
 #endif

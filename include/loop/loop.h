@@ -18,6 +18,7 @@
 
 #include "base/histogram.h"
 #include "base/list.h"
+#include "base/metric.h"
 
 struct loop;
 
@@ -125,6 +126,7 @@ struct loop_stats {
 	uint64_t slow;  /* passes over 50 ms of wall time */
 };
 const struct loop_stats *loop_stats(const struct loop *loop);
+extern const struct metric loop_metrics[];
 
 /*
  * For tests of these figures: with VOLLEY_TEST_BLOCK=DURATION in the environment a later pass

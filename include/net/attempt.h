@@ -84,9 +84,26 @@ void attempt_fail(struct attempt *attempt, enum err err, const char *detail,
  */
 must_check bool attempt_recall(struct attempt *attempt);
 
-/* What an account half looks like for diagnostics: its connections by state. */
+/* What an account half looks like: its connections by state, and what it has counted. */
 struct account_figures {
-	size_t connecting, idle, busy, waiting, waiting_bytes;
+	union {
+		struct {
+			uint64_t connecting, idle, busy;
+		};
+		uint64_t connections[3];
+	};
+	uint64_t limit; /* connections at most */
+	uint64_t waiting, waiting_bytes, waiting_limit;
+	union {
+		struct {
+			uint64_t connects,
+				failures; /* connects that succeeded, that failed */
+		};
+		uint64_t connected[2];
+	};
 };
+
+/* Adds the figures of another pool of the same half. */
+void account_figures_add(struct account_figures *sum, const struct account_figures *one);
 
 #endif

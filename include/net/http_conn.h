@@ -92,6 +92,7 @@ struct http_listener {
 	struct event *event;
 	int fd;
 	char *address;           /* as it was asked for */
+	const char *message;     /* when it is opened */
 	struct tls_context *tls; /* a reference; NULL: plain */
 	bool inherited; /* the socket is not ours to close, nor its file to remove */
 	bool wanted;    /* while listeners are exchanged: it stays */
@@ -113,9 +114,8 @@ struct http_server {
 	struct loop_item drain;  /* draining: idle connections are left to be closed */
 	struct loop_timer room;  /* until the longest idle connection may be closed */
 	uint64_t complained; /* monotonic ns: when a failure to accept was last logged */
-	bool accepting;      /* the listeners' events are on */
+	bool accepting; /* the listeners' events are on */
 	bool draining;
-	uint64_t handshakes_failed;
 	int64_t date_second; /* what date holds */
 	char date[32];       /* the Date header's value */
 };

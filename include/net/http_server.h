@@ -15,19 +15,22 @@
 
 #include "base/arena.h"
 #include "base/macros.h"
+#include "base/metric.h"
 #include "base/text.h"
 #include "loop/loop.h"
 #include "loop/tls.h"
 #include "net/http1.h"
 
+struct evbuffer;
+
 /* What a connection is doing: the server's list that it stands on. */
 enum http_conn_state {
 	HTTP_CONN_IDLE, /* between requests: idle_timeout, or until another needs the room */
 	HTTP_CONN_HANDSHAKE, /* of TLS: head_timeout */
-	HTTP_CONN_HEAD,   /* a head has begun: head_timeout, then 408 */
-	HTTP_CONN_BODY,   /* a body is being read or dropped: body_timeout, then 408 */
-	HTTP_CONN_WORK,   /* handlers work on its requests */
-	HTTP_CONN_WRITE,  /* replies wait for the client to take them: reply_timeout */
+	HTTP_CONN_HEAD,      /* a head has begun: head_timeout, then 408 */
+	HTTP_CONN_BODY,      /* a body is being read or dropped: body_timeout, then 408 */
+	HTTP_CONN_WORK,      /* handlers work on its requests */
+	HTTP_CONN_WRITE,     /* replies wait for the client to take them: reply_timeout */
 	HTTP_CONN_LINGER, /* our side has ended; what still comes is dropped for a second */
 	HTTP_CONN_CLOSED, /* on no list; its memory waits for the reap point */
 	HTTP_CONN_STATES = HTTP_CONN_CLOSED
@@ -104,7 +107,8 @@ struct http_listen {
 	const char *
 		address; /* "127.0.0.1:8080", "[::]:8080", "unix:PATH"; port 0: a free one */
 	struct tls_context *tls; /* NULL: plain. The server takes a reference of its own */
-	mode_t mode;             /* of a unix socket, such as 0600; 0: as the umask says */
+	const char *message; /* what the log says when it is opened; NULL: "listening" */
+	mode_t mode;         /* of a unix socket, such as 0600; 0: as the umask says */
 };
 
 /*
@@ -118,31 +122,39 @@ struct errbuf;
 must_check bool http_server_listeners(struct http_server *server,
 	const struct http_listen *list, size_t count, struct errbuf *errbuf);
 
-/* TLS handshakes that failed or took too long, since the start. */
-uint64_t http_server_handshakes_failed(const struct http_server *server);
-
 /* Stops accepting; idle connections close, others close after their replies. */
 void http_server_drain(struct http_server *server);
 
 /* Connections that are still open. */
 size_t http_server_connections(const struct http_server *server);
 
-/* Connections in this state. */
-size_t http_server_in_state(const struct http_server *server, enum http_conn_state state);
+/* Statuses that refusals are counted by; the last counts all others. */
+#define HTTP_REFUSALS                                                                      \
+	"400|401|403|404|405|408|409|413|414|415|417|422|429|431|500|501|503|505|other"
+enum { HTTP_REFUSAL_COUNT = 19 };
 
-/* "idle", "head", ...: for figures and logs. */
-const char *http_state_name(enum http_conn_state state);
-
-/* What has happened since the start. */
+/* What a server has counted since it was made, and its connections by state. */
 struct http_figures {
-	uint64_t accepted;
+	uint64_t connections[HTTP_CONN_STATES];
+	uint64_t limit;         /* connections at most */
+	uint64_t accepted;      /* connections */
 	uint64_t evicted;       /* closed to make room for another client */
 	uint64_t accept_pauses; /* no room or no file: times that accepting was paused */
-	uint64_t
-		refused; /* requests that the server itself refused (syntax, limits, 408) */
-	uint64_t timed_out[HTTP_CONN_STATES]; /* by the state whose deadline passed */
+	uint64_t handshakes_failed;
+	uint64_t timed_out[HTTP_CONN_STATES];
+	uint64_t replies;
+	uint64_t refusals[HTTP_REFUSAL_COUNT];
 };
-const struct http_figures *http_server_figures(const struct http_server *server);
+extern const struct metric http_metrics[];
+
+/* Refusals by status, as a table of its own. */
+extern const struct metric http_refusal_metrics[];
+
+/* Bytes of replies that clients have not taken yet. */
+size_t http_server_unsent(const struct http_server *server);
+
+/* As they are now; lives as long as the server. */
+const struct http_figures *http_server_figures(struct http_server *server);
 
 /* Closes everything at once. */
 void http_server_free(struct http_server *server);
@@ -162,6 +174,8 @@ struct http_reply {
 	const char *(*headers)[2]; /* may be NULL */
 	size_t header_count;
 	struct text body;
+	/* In place of body: is moved, not copied, and empty afterwards. NULL: body. */
+	struct evbuffer *pages;
 };
 
 /*

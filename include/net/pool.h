@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "base/metric.h"
 #include "loop/loop.h"
 #include "net/attempt.h"
 
@@ -146,6 +147,9 @@ void pool_conn_move(struct pool_conn *conn, enum pool_conn_state state);
 
 /* Lengths of the lists; "busy" are all with something in flight. */
 void pool_figures(const struct pool *pool, struct account_figures *out);
+
+/* What struct account_figures says. */
+extern const struct metric pool_metrics[];
 
 const struct pool_settings *pool_settings(const struct pool *pool);
 const char *pool_name(const struct pool *pool); /* "core-redis (test)" */

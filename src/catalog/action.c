@@ -464,6 +464,7 @@ void load_actions(struct load *load, const struct load_event *event, struct filt
 		action->reply_fragment = fragment(load, action);
 		if (w.account)
 			use_account(&w);
+		action->index = load->snapshot->action_count++;
 		filter->action_count++;
 	}
 	load_unique_done(&ids);

@@ -53,7 +53,7 @@ static struct event_def *register_event(
 		diag_note(load->diag, other->place, "first here");
 		return event;
 	}
-	snapshot->event_count++;
+	event->index = snapshot->event_count++;
 	HASH_ADD_KEYPTR(hh, snapshot->events, event->id.at, event->id.len, event);
 	return event;
 }

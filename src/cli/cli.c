@@ -17,6 +17,8 @@ static const char *const option_names[CLI_OPTIONS] = {
 	[CLI_SECRET] = "--secret",
 	[CLI_URL] = "--url",
 	[CLI_REPEAT] = "--repeat",
+	[CLI_CA] = "--ca",
+	[CLI_WATCH] = "--watch",
 };
 
 const char *cli_option_name(enum cli_option option)

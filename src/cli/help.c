@@ -22,8 +22,10 @@ static const struct {
 	[CLI_RATE] = { "R", "at most that many, as 100/s" },
 	[CLI_KEY] = { "KEY", "the client key; else VOLLEY_CLIENT_KEY" },
 	[CLI_SECRET] = { "SECRET", "its secret; else VOLLEY_CLIENT_SECRET" },
-	[CLI_URL] = { "URL", "http://HOST:PORT; else volley.yaml's first listener" },
+	[CLI_URL] = { "URL", "http(s)://HOST:PORT or unix:PATH; else volley.yaml" },
 	[CLI_REPEAT] = { "N", "send it N times, one after the other, and sum up" },
+	[CLI_CA] = { "FILE", "whom to trust with https, not the system's" },
+	[CLI_WATCH] = { "", "again every second, until SIGINT" },
 };
 
 static void print_words(const struct cli_verb *verb, FILE *out)

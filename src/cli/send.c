@@ -2,12 +2,10 @@
  * send.c - `volley send`: posts an event as an application would, and shows what each
  * action did.
  *
- * libevent's own HTTP client does the work: a command may wait, and the daemon's client
- * stack has nothing to prove here.
+ * Events go one after the other over one connection. A choice of how many at once was
+ * refused: this is no benchmark, and the daemon's own figures say more.
  */
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/event.h>
 #include <event2/http.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -20,6 +18,7 @@
 #include "base/strbuf.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/http.h"
 #include "cli/timeline.h"
 #include "conf/settings.h"
 #include "value/json.h"
@@ -28,130 +27,47 @@ enum { MAX_PAYLOAD = 64 * 1024 * 1024, MAX_REPEAT = 10000000 };
 
 struct sender {
 	struct cli *cli;
-	struct event_base *base;
-	struct evhttp_connection *connection;
-	const char *host; /* as in the Host header */
+	struct cli_http *http;
 	const char *path;
 	const char *key, *secret;
 	struct text payload;
-	/* Of the request under way: */
-	int status;       /* 0: no reply */
-	struct text body; /* the reply's */
-	uint64_t time;    /* ns */
+	struct cli_http_reply reply; /* of the last request */
 };
 
-/* Where events are sent: --url, or the first TCP listener of volley.yaml without TLS. */
+/* Plain TCP before TLS, which needs its CA to be known, and both before unix sockets. */
+static int rank(const struct listener *listener)
+{
+	return 2 * (strncmp(listener->address, "unix:", 5) == 0) + listener->tls;
+}
+
+/* Where events are sent: --url, or the best listener of volley.yaml, the first of equals. */
 static const char *base_url(struct cli *cli)
 {
-	const char *path = cli_project_file(cli, "volley.yaml");
-	struct diag *diag = diag_new(cli->arena);
-	const struct volley_settings *settings;
+	const struct volley_settings *settings = cli_settings(cli);
+	const struct listener *chosen;
 
-	if (!path)
+	if (!settings)
 		return NULL;
-	settings = settings_load(path, cli->arena, diag);
-	if (!settings || diag_errors(diag)) {
-		diag_print(diag, stderr);
-		return NULL;
-	}
-	for (size_t i = 0; i < settings->listen_count; i++) {
-		const char *address = settings->listen[i].address;
-		const char *port = strrchr(address, ':');
-
-		if (settings->listen[i].tls || strncmp(address, "unix:", 5) == 0)
-			continue;
-		if (strncmp(address, "0.0.0.0:", 8) == 0)
-			return arena_printf(cli->arena, "http://127.0.0.1%s", port);
-		if (strncmp(address, "[::]:", 5) == 0)
-			return arena_printf(cli->arena, "http://[::1]%s", port);
-		return arena_printf(cli->arena, "http://%s", address);
-	}
-	cli_fail(CLI_REFUSED,
-		"%s listens on no TCP address without TLS; name one with --url", path);
-	return NULL;
-}
-
-/* "[::1]" of a URL is connected to as "::1". */
-static const char *without_brackets(struct arena *arena, const char *host)
-{
-	size_t len = strlen(host);
-
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']')
-		return arena_text(arena, (struct text){ host + 1, len - 2 }).at;
-	return arena_text(arena, text_of(host)).at;
-}
-
-/* Opens the connection that the URL names. */
-static enum cli_exit connect_to(struct sender *sender, const char *url, const char *event)
-{
-	struct arena *arena = sender->cli->arena;
-	struct evhttp_uri *uri = evhttp_uri_parse(url);
-	const char *host = uri ? evhttp_uri_get_host(uri) : NULL;
-	const char *scheme = uri ? evhttp_uri_get_scheme(uri) : NULL;
-	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-	enum cli_exit code = CLI_DONE;
-
-	if (!host || !scheme || strcmp(scheme, "http") != 0) {
-		code = cli_fail(
-			CLI_USAGE, "'%s' is no address; write http://HOST:PORT", url);
-	} else {
-		int port = evhttp_uri_get_port(uri) > 0 ? evhttp_uri_get_port(uri) : 80;
-		size_t len = path ? strlen(path) : 0;
-		char *encoded = evhttp_uriencode(event, -1, 0);
-
-		while (len && path[len - 1] == '/')
-			len--;
-		sender->host = arena_printf(arena, "%s:%d", host, port);
-		sender->path = arena_printf(
-			arena, "%.*s/event/%s", (int)len, path ? path : "", encoded);
-		free(encoded);
-		sender->connection = evhttp_connection_base_new(sender->base, NULL,
-			without_brackets(arena, host), (ev_uint16_t)port);
-		evhttp_connection_set_timeout(sender->connection, 3600);
-	}
-	if (uri)
-		evhttp_uri_free(uri);
-	return code;
-}
-
-static void on_reply(struct evhttp_request *request, void *context)
-{
-	struct sender *sender = context;
-	struct evbuffer *body;
-	size_t len;
-
-	sender->status = request ? evhttp_request_get_response_code(request) : 0;
-	if (sender->status) {
-		body = evhttp_request_get_input_buffer(request);
-		len = evbuffer_get_length(body);
-		sender->body = arena_text(sender->cli->arena,
-			(struct text){ (const char *)evbuffer_pullup(body, -1), len });
-	}
-	event_base_loopbreak(sender->base);
+	chosen = &settings->listen[0];
+	for (size_t i = 1; i < settings->listen_count; i++)
+		if (rank(&settings->listen[i]) < rank(chosen))
+			chosen = &settings->listen[i];
+	return cli_listener_url(cli->arena, chosen->address, chosen->tls);
 }
 
 /* One event; the status, the body and the time are in the sender afterwards. */
 static enum cli_exit post(struct sender *sender)
 {
-	struct evhttp_request *request = evhttp_request_new(on_reply, sender);
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	uint64_t began = clock_now();
+	const char *const headers[][2] = { { "Content-Type", "application/json" },
+		{ "client_key", sender->key }, { "client_secret", sender->secret } };
+	struct cli_http_request request = { .method = "POST",
+		.path = sender->path,
+		.headers = headers,
+		.header_count = array_len(headers),
+		.body = sender->payload,
+		.timeout = 3600 * NS_PER_SEC };
 
-	evhttp_add_header(headers, "Host", sender->host);
-	evhttp_add_header(headers, "Content-Type", "application/json");
-	evhttp_add_header(headers, "client_key", sender->key);
-	evhttp_add_header(headers, "client_secret", sender->secret);
-	evbuffer_add(evhttp_request_get_output_buffer(request), sender->payload.at,
-		sender->payload.len);
-	sender->status = 0;
-	if (evhttp_make_request(
-		    sender->connection, request, EVHTTP_REQ_POST, sender->path) == 0)
-		event_base_dispatch(sender->base);
-	sender->time = clock_now() - began;
-	if (sender->status == 0)
-		return cli_fail(
-			CLI_UNREACHABLE, "no volleyd answers at http://%s", sender->host);
-	return CLI_DONE;
+	return cli_http_send(sender->http, &request, sender->cli->arena, &sender->reply);
 }
 
 static bool use_unicode(void)
@@ -217,11 +133,11 @@ static enum cli_exit show(struct sender *sender)
 {
 	struct json_error error;
 	const struct value *reply = json_parse(
-		sender->cli->arena, sender->body, JSON_MAX_DEPTH, &error);
-	bool is_run = reply && (sender->status == 201 || sender->status == 202);
+		sender->cli->arena, sender->reply.body, JSON_MAX_DEPTH, &error);
+	bool is_run = reply && (sender->reply.status == 201 || sender->reply.status == 202);
 
 	if (sender->cli->option[CLI_JSON])
-		printf("%.*s\n", TEXT_ARG(sender->body));
+		printf("%.*s\n", TEXT_ARG(sender->reply.body));
 	else if (reply)
 		print_beautiful(reply);
 	if (!is_run) {
@@ -229,10 +145,9 @@ static enum cli_exit show(struct sender *sender)
 
 		if (message && message->type == VALUE_STRING)
 			return cli_fail(CLI_REFUSED, "refused with %d: %.*s",
-				sender->status, TEXT_ARG(message->text));
-		return cli_fail(CLI_REFUSED,
-			"http://%s answered %d, which is no reply of volleyd", sender->host,
-			sender->status);
+				sender->reply.status, TEXT_ARG(message->text));
+		return cli_fail(CLI_REFUSED, "%s answered %d, which is no reply of volleyd",
+			cli_http_name(sender->http), sender->reply.status);
 	}
 	if (!sender->cli->option[CLI_JSON])
 		timeline_draw(reply, use_unicode(), stdout);
@@ -250,8 +165,9 @@ static bool went_well(struct sender *sender)
 {
 	struct json_error error;
 	struct arena *arena = arena_new();
-	const struct value *reply = json_parse(arena, sender->body, JSON_MAX_DEPTH, &error);
-	bool well = reply && (sender->status == 201 || sender->status == 202) &&
+	const struct value *reply = json_parse(
+		arena, sender->reply.body, JSON_MAX_DEPTH, &error);
+	bool well = reply && (sender->reply.status == 201 || sender->reply.status == 202) &&
 		    !timeline_has_failure(reply);
 
 	arena_free(arena);
@@ -300,7 +216,7 @@ static enum cli_exit send_many(struct sender *sender, size_t count, double rate)
 		sender->cli->arena = arena_new(); /* of this reply alone */
 		code = post(sender);
 		if (code == CLI_DONE) {
-			times[sent++] = sender->time;
+			times[sent++] = sender->reply.time;
 			failed += !went_well(sender);
 		}
 		arena_free(sender->cli->arena);
@@ -397,6 +313,7 @@ static enum cli_exit send_event(struct sender *sender, const char *event)
 	struct cli *cli = sender->cli;
 	const char *url = cli->option[CLI_URL];
 	enum cli_exit code;
+	char *encoded;
 	size_t count;
 	double rate;
 
@@ -410,8 +327,11 @@ static enum cli_exit send_event(struct sender *sender, const char *event)
 		url = base_url(cli);
 	if (!url || !read_payload(cli, &sender->payload))
 		return CLI_REFUSED;
-	code = connect_to(sender, url, event);
-	if (code != CLI_DONE)
+	encoded = evhttp_uriencode(event, -1, 0);
+	sender->path = arena_printf(cli->arena, "/event/%s", encoded);
+	free(encoded);
+	sender->http = cli_http_new(cli, url, &code);
+	if (!sender->http)
 		return code;
 	if (cli->option[CLI_REPEAT])
 		return send_many(sender, count, rate);
@@ -427,12 +347,7 @@ enum cli_exit verb_send(struct cli *cli)
 
 	if (!event)
 		return CLI_USAGE;
-	sender.base = event_base_new();
-	if (!sender.base)
-		mem_exhausted();
 	code = send_event(&sender, event);
-	if (sender.connection)
-		evhttp_connection_free(sender.connection);
-	event_base_free(sender.base);
+	cli_http_free(sender.http);
 	return code;
 }

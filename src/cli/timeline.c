@@ -3,7 +3,7 @@
  */
 #include "cli/timeline.h"
 
-#include <stdlib.h>
+#include "cli/document.h"
 
 enum { BAR_WIDTH = 40, LABEL_MAX = 32, DETAIL_MAX = 24 };
 
@@ -15,49 +15,26 @@ struct bar {
 	struct text message;
 };
 
-static const struct value *get(const struct value *v, const char *name)
-{
-	return value_get(v, text_of(name));
-}
-
-static struct text text_in(const struct value *v, const char *name)
-{
-	const struct value *member = get(v, name);
-
-	return member && member->type == VALUE_STRING ? member->text : TEXT("");
-}
-
-static double number_in(const struct value *v, const char *name, double missing)
-{
-	const struct value *member = get(v, name);
-	char digits[64];
-
-	if (!member || member->type != VALUE_NUMBER || member->text.len >= sizeof(digits))
-		return missing;
-	memcpy(digits, member->text.at, member->text.len);
-	digits[member->text.len] = '\0';
-	return strtod(digits, NULL);
-}
-
 /* Calls visit for each task of the reply, in its order. */
 static void each_task(const struct value *reply,
 	void (*visit)(const struct bar *bar, void *context), void *context)
 {
-	const struct value *filters = get(reply, "match_rules"), *filter;
+	const struct value *filters = document_get(reply, "match_rules"), *filter;
 
 	for (size_t f = 0; (filter = value_at(filters, f)); f++) {
-		const struct value *tasks = get(filter, "actions"), *task;
+		const struct value *tasks = document_get(filter, "actions"), *task;
 
 		for (size_t t = 0; (task = value_at(tasks, t)); t++) {
-			const struct value *action = get(task, "action");
-			const struct value *response = get(task, "response");
-			struct bar bar = { .label = text_in(action, "id"),
-				.detail = text_in(action, "serviceAction"),
-				.state = text_in(response, "state"),
-				.code = (long long)number_in(response, "responseCode", 0),
-				.start = number_in(response, "startedMS", 0),
-				.time = number_in(response, "responseTimeMS", -1),
-				.message = text_in(response, "responseMessage") };
+			const struct value *action = document_get(task, "action");
+			const struct value *response = document_get(task, "response");
+			struct bar bar = { .label = document_text(action, "id"),
+				.detail = document_text(action, "serviceAction"),
+				.state = document_text(response, "state"),
+				.code = (long long)document_number(
+					response, "responseCode", 0),
+				.start = document_number(response, "startedMS", 0),
+				.time = document_number(response, "responseTimeMS", -1),
+				.message = document_text(response, "responseMessage") };
 
 			visit(&bar, context);
 		}
@@ -158,7 +135,7 @@ void timeline_draw(const struct value *reply, bool unicode, FILE *out)
 {
 	struct drawing drawing = { .out = out,
 		.unicode = unicode,
-		.total = number_in(reply, "totalTimeMS", 0),
+		.total = document_number(reply, "totalTimeMS", 0),
 		.label = 5 };
 
 	each_task(reply, measure, &drawing);

@@ -232,7 +232,6 @@ static void read_admin(struct reader *r, const struct node *node)
 
 	if (node_is_null(node) || node->kind != NODE_MAP)
 		return;
-	options_idle(&r->idle, TEXT("admin"));
 	if (!node_is_null(listen)) {
 		const char *address = address_read(
 			listen, "admin.listen", r->settings->folder, r->arena, r->diag);

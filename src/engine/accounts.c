@@ -15,6 +15,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "engine/figures.h"
 
 enum {
 	CLOSE_STEP = 2, /* halves closed in a pass, each with all its connections */
@@ -32,6 +33,7 @@ struct half {
 	const struct service_ops *service;
 	struct account *account;        /* NULL: not open yet */
 	struct half_settings *settings; /* what account points to */
+	struct figures *figures;        /* its account's, [ENV_COUNT] */
 	struct loop_item reap;
 };
 
@@ -44,6 +46,7 @@ struct accounts {
 	struct list gone; /* deployments whose snapshot is being freed */
 	struct loop_item bury;
 	struct accounts_change change;
+	struct figures_book *book;
 };
 
 struct deployment {
@@ -51,6 +54,7 @@ struct deployment {
 	unsigned references;
 	struct accounts *accounts;
 	struct snapshot *snapshot;
+	struct figures_set *figures;
 	struct half **halves; /* [account index * ENV_COUNT + environment]; NULL: absent or
 				 unused */
 };
@@ -91,12 +95,27 @@ static void reap_half(struct loop_item *item)
 	loop_dispose(half, sizeof(*half));
 }
 
+/* What a pool has counted goes on after it, in its account's figures. */
+static void keep_connects(struct half *half)
+{
+	struct figures *figures = &half->figures[half->environment];
+	struct account_figures counted;
+
+	if (!half->account)
+		return;
+	half->service->figures(half->account, &counted);
+	figures->connects += counted.connects;
+	figures->failures += counted.failures;
+}
+
 static void close_some(struct accounts *accounts, unsigned most)
 {
 	struct half *half;
 
 	while (most-- > 0 && (half = take_half(&accounts->unused))) {
 		list_remove(&accounts->halves, &half->link);
+		keep_connects(half);
+		figures_release(accounts->book, half->figures);
 		if (half->account)
 			half->service->close(half->account);
 		loop_reap(accounts->loop, &half->reap);
@@ -148,6 +167,7 @@ struct accounts *accounts_new(struct loop *loop)
 	accounts->warm.run = warm_one;
 	accounts->bury.run = bury;
 	accounts->close.run = on_close;
+	accounts->book = figures_book_new();
 	return accounts;
 }
 
@@ -159,6 +179,7 @@ void accounts_free(struct accounts *accounts)
 	close_some(accounts, UINT_MAX);
 	while (bury_some(accounts, SIZE_MAX))
 		;
+	figures_book_free(accounts->book);
 	free(accounts);
 }
 
@@ -192,6 +213,7 @@ static struct half *new_half(struct accounts *accounts,
 	half->fingerprint = account->half[environment].fingerprint;
 	half->service = account->service;
 	half->settings = half_settings_hold(account->half[environment].settings);
+	half->figures = figures_hold_account(accounts->book, account->id);
 	half->reap.run = reap_half;
 	list_append(&accounts->halves, &half->link);
 	warm_soon(accounts, half);
@@ -242,6 +264,7 @@ struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *s
 	deployment->references = 1;
 	deployment->accounts = accounts;
 	deployment->snapshot = snapshot;
+	deployment->figures = figures_set_new(accounts->book, snapshot);
 	deployment->halves = mem_zalloc(
 		snapshot->account_count * ENV_COUNT + 1, sizeof(struct half *));
 	accounts->change = (struct accounts_change){ 0 };
@@ -281,6 +304,7 @@ void deployment_release(struct deployment *deployment)
 	for (size_t i = 0; i < count; i++)
 		if (deployment->halves[i])
 			release_half(deployment->accounts, deployment->halves[i]);
+	figures_set_free(deployment->accounts->book, deployment->figures);
 	free(deployment->halves);
 	list_append(&deployment->accounts->gone, &deployment->link);
 	loop_upkeep(deployment->accounts->loop, &deployment->accounts->bury);
@@ -297,4 +321,26 @@ struct account *deployment_account(const struct deployment *deployment,
 	struct half *half = deployment->halves[account->index * ENV_COUNT + environment];
 
 	return half ? open_account(half, deployment->accounts->loop) : NULL;
+}
+
+const struct figures_set *deployment_figures(const struct deployment *deployment)
+{
+	return deployment->figures;
+}
+
+bool deployment_pool(const struct deployment *deployment, size_t index,
+	enum environment environment, struct account_figures *out)
+{
+	const struct half *half = deployment->halves[index * ENV_COUNT + environment];
+	const struct figures *closed =
+		&deployment->figures->accounts[index].figures[environment];
+
+	if (!half)
+		return false;
+	*out = (struct account_figures){ 0 };
+	if (half->account) /* else it is not open yet */
+		half->service->figures(half->account, out);
+	out->connects += closed->connects;
+	out->failures += closed->failures;
+	return true;
 }

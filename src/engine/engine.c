@@ -72,6 +72,28 @@ size_t engine_inflight(const struct engine *engine)
 	return engine->inflight;
 }
 
+#define AT(member) offsetof(struct engine_figures, member)
+
+const struct metric engine_metrics[] = {
+	{ "volley_runs_inflight", "inflight", METRIC_GAUGE, METRIC_PLAIN, AT(inflight),
+		NULL, NULL, false, "runs whose reply has not gone" },
+	{ "volley_runs_living", "living", METRIC_GAUGE, METRIC_PLAIN, AT(living), NULL,
+		NULL, false, "runs that have not settled, or whose reply has not gone" },
+	{ "volley_runs_kept", "kept", METRIC_GAUGE, METRIC_PLAIN, AT(kept), NULL, NULL,
+		false, "replies of settled runs that are kept for look-ups" },
+	{ "volley_runs_kept_bytes", "keptBytes", METRIC_GAUGE, METRIC_PLAIN, AT(kept_bytes),
+		NULL, NULL, false, "bytes of the replies that are kept" },
+	{ .name = NULL },
+};
+
+void engine_figures(const struct engine *engine, struct engine_figures *out)
+{
+	out->inflight = engine->inflight;
+	out->living = engine_living(engine);
+	out->kept = replies_count(engine->replies);
+	out->kept_bytes = replies_bytes(engine->replies);
+}
+
 struct run *engine_find(const struct engine *engine, struct text id)
 {
 	struct run *run = NULL;

@@ -55,6 +55,9 @@ static void send_reply(struct loop_item *item)
 	struct run *run = container_of(item, struct run, reply_item);
 
 	run->replied = clock_now();
+	figures_count(&run->figures[run->environment],
+		run->waited == 0 ? EVENT_SETTLED : EVENT_ACCEPTED,
+		run->replied - run->received);
 	if (run->open == 0)
 		keep_result(run);
 	run->reply(run, run->owner);
@@ -73,6 +76,7 @@ void run_abandon(struct run *run)
 {
 	reply_done(run);
 	run->replied = clock_now();
+	run->figures[run->environment].ended[EVENT_GONE]++;
 	if (run->open == 0)
 		keep_result(run);
 	end_if_over(run);
@@ -128,6 +132,8 @@ static struct run *run_new(struct engine *engine, const struct run_order *order)
 	run->engine = engine;
 	run->deployment = order->deployment;
 	run->event = order->event;
+	run->figures =
+		deployment_figures(order->deployment)->events[order->event->index].figures;
 	run->environment = order->environment;
 	run->catalog = deployment_snapshot(order->deployment)->version;
 	run->arena = order->arena;

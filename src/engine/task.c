@@ -40,12 +40,28 @@ static void log_failure(const struct task *task)
 	log_end();
 }
 
+/* One attempt a task: both end at once. */
+static void count_end(const struct task *task, bool failed)
+{
+	const struct figures_set *set = deployment_figures(task->run->deployment);
+	const struct action *action = task->action;
+	enum environment environment = task->run->environment;
+	enum task_end end = failed ? TASK_END_FAILED : TASK_END_DONE;
+	uint64_t time = task->ended - task->started;
+
+	figures_count(&set->actions[action->index].figures[environment], end, time);
+	if (task->began)
+		figures_count(&set->accounts[action->account->index].figures[environment],
+			end, time);
+}
+
 static void settle(struct task *task)
 {
 	bool failed = task->attempt.outcome.err != ERR_NONE;
 
 	loop_timer_stop(&task->timer);
 	task->ended = task->attempt.ended;
+	count_end(task, failed);
 	if (failed)
 		log_failure(task);
 	task_move(task, failed ? TASK_FAILED : TASK_DONE);
@@ -138,7 +154,8 @@ void task_start(struct task *task)
 		attempt_fail(&task->attempt, ERR_RENDER, NULL, "%s", errbuf.text);
 		return;
 	}
-	if (task->account)
+	task->began = task->account != NULL;
+	if (task->began)
 		loop_timer_start(&task->timer, action->timeout[run->environment]);
 	action->service->start(task->account, request, &task->attempt);
 }

@@ -558,14 +558,14 @@ void event_api_drain(struct event_api *api)
 	http_server_drain(api->server);
 }
 
-uint64_t event_api_handshakes_failed(const struct event_api *api)
-{
-	return http_server_handshakes_failed(api->server);
-}
-
 size_t event_api_connections(const struct event_api *api)
 {
 	return http_server_connections(api->server);
+}
+
+struct http_server *event_api_server(const struct event_api *api)
+{
+	return api->server;
 }
 
 void event_api_free(struct event_api *api)

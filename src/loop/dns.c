@@ -45,8 +45,9 @@ struct dns {
 	struct evdns_base *base; /* NULL: could not be made */
 	struct dns_entry *names; /* hash; the one used longest ago comes first */
 	size_t asking;           /* entries whose look-up runs */
-	bool without_server;     /* /etc/resolv.conf names none */
-	struct errbuf trouble;   /* why there is no base, or empty */
+	uint64_t look_ups, failures;
+	bool without_server;   /* /etc/resolv.conf names none */
+	struct errbuf trouble; /* why there is no base, or empty */
 };
 
 struct dns_entry {
@@ -277,6 +278,7 @@ static void take_failure(struct dns_entry *entry, int error)
 	if (is_answer)
 		entry->count = 0;
 	entry->failing = true;
+	entry->dns->failures++;
 	entry->fresh_until = loop_now(entry->dns->loop) + FAILURE_NS;
 	note_failure(entry, is_answer ? "no such name" : silence(entry->dns));
 }
@@ -316,6 +318,7 @@ static void ask(struct dns_entry *entry)
 
 	entry->asking = true;
 	entry->dns->asking++;
+	entry->dns->look_ups++;
 	loop_timer_start(&entry->timer, entry->count ? STALE_NS : LOOK_UP_NS);
 	evdns_getaddrinfo(entry->dns->base, entry->name, NULL, &hints, on_answer, entry);
 }
@@ -491,4 +494,34 @@ void dns_cancel(struct dns_query *query)
 	if (query->entry)
 		list_remove(&query->entry->waiting, &query->waiting);
 	query->entry = NULL;
+}
+
+/* ---- figures ---- */
+
+#define AT(member) offsetof(struct dns_figures, member)
+
+const struct metric dns_metrics[] = {
+	{ "volley_dns_names", "names", METRIC_GAUGE, METRIC_PLAIN, AT(names), NULL, NULL,
+		false, "host names in the cache" },
+	{ "volley_dns_lookups_running", "running", METRIC_GAUGE, METRIC_PLAIN, AT(asking),
+		NULL, NULL, false, "look-ups of host names under way" },
+	{ "volley_dns_lookups_total", "lookUps", METRIC_COUNTER, METRIC_PLAIN, AT(look_ups),
+		NULL, NULL, false, "look-ups of host names that were begun" },
+	{ "volley_dns_failures_total", "failures", METRIC_COUNTER, METRIC_PLAIN,
+		AT(failures), NULL, NULL, false, "look-ups of host names that failed" },
+	{ .name = NULL },
+};
+
+void dns_figures(const struct loop *loop, struct dns_figures *out)
+{
+	const struct loop_part *part = loop_resolver(loop);
+	const struct dns *dns = part ? container_of(part, struct dns, part) : NULL;
+
+	*out = (struct dns_figures){ 0 };
+	if (!dns)
+		return;
+	out->names = HASH_COUNT(dns->names);
+	out->asking = dns->asking;
+	out->look_ups = dns->look_ups;
+	out->failures = dns->failures;
 }

@@ -292,6 +292,23 @@ void loop_stop(struct loop *loop)
 	loop->stopping = true;
 }
 
+#define AT(member) offsetof(struct loop_stats, member)
+
+const struct metric loop_metrics[] = {
+	{ "volley_loop_passes_total", "passes", METRIC_COUNTER, METRIC_PLAIN, AT(cpu.count),
+		NULL, NULL, false, "passes of the event loop" },
+	{ "volley_loop_turn_cpu_seconds", "cpuMS", METRIC_HISTOGRAM, METRIC_NANOSECONDS,
+		AT(cpu), NULL, NULL, false,
+		"the thread's CPU time in each pass of the event loop" },
+	{ "volley_loop_unexpected_waits_total", "unexpectedWaits", METRIC_COUNTER,
+		METRIC_PLAIN, AT(waits), NULL, NULL, false,
+		"passes in which the thread waited elsewhere than for events: something "
+		"blocked it" },
+	{ "volley_loop_slow_passes_total", "slowPasses", METRIC_COUNTER, METRIC_PLAIN,
+		AT(slow), NULL, NULL, false, "passes that took more than 50 ms" },
+	{ .name = NULL },
+};
+
 const struct loop_stats *loop_stats(const struct loop *loop)
 {
 	return &loop->stats;

@@ -41,6 +41,19 @@ void attempt_fail(
 	attempt_finish(attempt);
 }
 
+void account_figures_add(struct account_figures *sum, const struct account_figures *one)
+{
+	sum->connecting += one->connecting;
+	sum->idle += one->idle;
+	sum->busy += one->busy;
+	sum->limit += one->limit;
+	sum->waiting += one->waiting;
+	sum->waiting_bytes += one->waiting_bytes;
+	sum->waiting_limit += one->waiting_limit;
+	sum->connects += one->connects;
+	sum->failures += one->failures;
+}
+
 bool attempt_recall(struct attempt *attempt)
 {
 	if (!link_is_listed(&attempt->item.link))

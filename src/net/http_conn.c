@@ -474,7 +474,7 @@ static void run_turn(struct loop_item *item)
 
 static void handshake_failed(struct http_conn *conn, const char *reason)
 {
-	conn->server->handshakes_failed++;
+	conn->server->figures.handshakes_failed++;
 	log_line(LOG_DEBUG, "TLS handshake failed", "peer", stream_peer(conn->stream),
 		"reason", reason, NULL);
 	if (stream_met_http(conn->stream))

@@ -234,6 +234,7 @@ static struct http_listener *listener_open(
 	listener->fd = fd;
 	listener->inherited = passed >= 0;
 	listener->address = mem_strdup(wanted->address);
+	listener->message = wanted->message ? wanted->message : "listening";
 	listener->event = event_new(loop_base(server->loop), fd, EV_READ | EV_PERSIST,
 		http_server_accept, listener);
 	if (!listener->event)
@@ -350,7 +351,7 @@ static void add_opened(struct http_server *server, struct list *opened)
 		list_append(&server->listeners, link);
 		if (server->accepting && event_add(listener->event, NULL) != 0)
 			mem_exhausted();
-		log_listener(listener, "listening");
+		log_listener(listener, listener->message);
 	}
 }
 

@@ -264,11 +264,6 @@ void http_server_limits(struct http_server *server, const struct http_limits *li
 	look_for_room(server);
 }
 
-uint64_t http_server_handshakes_failed(const struct http_server *server)
-{
-	return server->handshakes_failed;
-}
-
 struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
 	const struct http_handler *handler, void *owner)
 {
@@ -320,24 +315,6 @@ void http_server_drain(struct http_server *server)
 size_t http_server_connections(const struct http_server *server)
 {
 	return server->connections;
-}
-
-size_t http_server_in_state(const struct http_server *server, enum http_conn_state state)
-{
-	return server->states[state].conns.count;
-}
-
-const char *http_state_name(enum http_conn_state state)
-{
-	static const char *const names[HTTP_CONN_STATES] = { "idle", "handshake", "head",
-		"body", "work", "write", "linger" };
-
-	return names[state];
-}
-
-const struct http_figures *http_server_figures(const struct http_server *server)
-{
-	return &server->figures;
 }
 
 static void state_stop(struct http_server *server, struct http_state *state)

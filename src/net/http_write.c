@@ -8,6 +8,7 @@
  */
 #include <http_parser.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -95,6 +96,11 @@ static size_t head_room(const struct http_reply *reply)
 	return room;
 }
 
+static size_t body_length(const struct http_reply *reply)
+{
+	return reply->pages ? evbuffer_get_length(reply->pages) : reply->body.len;
+}
+
 static char *put_head(char *at, struct http_exchange *exchange,
 	const struct http_reply *reply, bool closes)
 {
@@ -114,7 +120,7 @@ static char *put_head(char *at, struct http_exchange *exchange,
 	}
 	if (!is_bodiless(reply->status)) {
 		at = put(at, TEXT("Content-Length: "));
-		at = put_number(at, reply->body.len);
+		at = put_number(at, body_length(reply));
 		at = put(at, TEXT("\r\n"));
 	}
 	if (closes)
@@ -132,6 +138,8 @@ static void write_reply(struct evbuffer *out, struct http_exchange *exchange,
 	size_t joined;
 	char *at;
 
+	if (reply->pages)
+		body = (struct text){ NULL, 0 };
 	if (exchange->is_head || is_bodiless(reply->status))
 		body.len = 0;
 	joined = body.len <= JOINED_BODY ? body.len : 0;
@@ -144,6 +152,9 @@ static void write_reply(struct evbuffer *out, struct http_exchange *exchange,
 	if (evbuffer_commit_space(out, &space, 1) != 0)
 		mem_exhausted();
 	if (joined < body.len && evbuffer_add(out, body.at, body.len) != 0)
+		mem_exhausted();
+	if (reply->pages && !exchange->is_head &&
+		evbuffer_add_buffer(out, reply->pages) != 0)
 		mem_exhausted();
 }
 
@@ -197,6 +208,21 @@ static void note_size(struct http_conn *conn, size_t size)
 	conn->reply_size = size;
 }
 
+static void count_reply(struct http_figures *figures, int status)
+{
+	const char *values = HTTP_REFUSALS;
+	struct text value;
+	size_t i = 0;
+
+	figures->replies++;
+	if (status < 400)
+		return;
+	while (i < HTTP_REFUSAL_COUNT - 1 && metric_next_value(&values, &value) &&
+		atoi(value.at) != status)
+		i++;
+	figures->refusals[i]++;
+}
+
 static void send_reply(struct http_exchange *exchange, const struct http_reply *reply)
 {
 	struct http_conn *conn = exchange->conn;
@@ -204,7 +230,8 @@ static void send_reply(struct http_exchange *exchange, const struct http_reply *
 	bool closes = is_last && conn->reader == READ_NOTHING;
 
 	exchange->begun = false;
-	note_size(conn, reply->body.len);
+	note_size(conn, body_length(reply));
+	count_reply(&conn->server->figures, reply->status);
 	if (oldest(conn) == exchange) {
 		size_t before = stream_pending(conn->stream);
 
@@ -274,7 +301,6 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *detail)
 	if (status == 413 && !conn->chunked) /* else nobody knows how much is to come */
 		conn->reader = reader_after_refusal(conn, exchange);
 	conn->current = NULL;
-	server->figures.refused++;
 	reply.body = server->handler->error_body(
 		server->owner, status, detail, arena, &reply.content_type);
 	send_reply(exchange, &reply);

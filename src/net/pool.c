@@ -41,6 +41,7 @@ struct pool {
 	struct loop_timer connect_timer, idle_timer, backoff_timer;
 	uint64_t backoff; /* the running or last one's length; 0: none since a success */
 	uint64_t backoff_end; /* monotonic ns */
+	uint64_t connects, failures;
 
 	enum err failure; /* the last failed connect */
 	char failure_detail[32];
@@ -175,6 +176,7 @@ static void connect_failed(
 {
 	struct attempt *attempt;
 
+	pool->failures++;
 	pool->failure = err;
 	snprintf(pool->failure_detail, sizeof pool->failure_detail, "%s",
 		detail ? detail : "");
@@ -466,6 +468,7 @@ void pool_conn_ready(struct pool_conn *conn)
 	assert(conn->state == CONN_CONNECTING);
 	if (pool->backoff)
 		log_line(LOG_INFO, "connected again", "account", pool->name, NULL);
+	pool->connects++;
 	pool->backoff = 0;
 	pool->wanted = false;
 	loop_timer_stop(&pool->backoff_timer);
@@ -503,9 +506,34 @@ void pool_figures(const struct pool *pool, struct account_figures *out)
 	out->connecting = connecting(pool);
 	out->idle = pool->conns[CONN_IDLE].count;
 	out->busy = pool->conns[CONN_OPEN].count + pool->conns[CONN_BUSY].count;
+	out->limit = pool->settings->connections;
 	out->waiting = pool->queue.count;
 	out->waiting_bytes = pool->queue_bytes;
+	out->waiting_limit = pool->settings->queue;
+	out->connects = pool->connects;
+	out->failures = pool->failures;
 }
+
+#define AT(member) offsetof(struct account_figures, member)
+
+const struct metric pool_metrics[] = {
+	{ "volley_pool_connections", "pool.connections", METRIC_GAUGE, METRIC_PLAIN,
+		AT(connections), "state", "connecting|idle|busy", false,
+		"connections by state; busy are those with something in flight" },
+	{ "volley_pool_connections_limit", "pool.limit", METRIC_GAUGE, METRIC_PLAIN,
+		AT(limit), NULL, NULL, false, "connections at most" },
+	{ "volley_pool_waiting", "pool.waiting", METRIC_GAUGE, METRIC_PLAIN, AT(waiting),
+		NULL, NULL, false, "attempts that wait for a connection" },
+	{ "volley_pool_waiting_bytes", "pool.waitingBytes", METRIC_GAUGE, METRIC_PLAIN,
+		AT(waiting_bytes), NULL, NULL, false, "bytes of the requests that wait" },
+	{ "volley_pool_waiting_limit", "pool.waitingLimit", METRIC_GAUGE, METRIC_PLAIN,
+		AT(waiting_limit), NULL, NULL, false,
+		"attempts that may wait at most (pool.queue)" },
+	{ "volley_pool_connects_total", "pool.connects", METRIC_COUNTER, METRIC_PLAIN,
+		AT(connected), "outcome", "done|failed", false,
+		"connections that were opened, and tries that failed" },
+	{ .name = NULL },
+};
 
 const struct pool_settings *pool_settings(const struct pool *pool)
 {

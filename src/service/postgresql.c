@@ -189,11 +189,7 @@ static void account_figures(const struct account *account, struct account_figure
 		struct account_figures one;
 
 		pg_client_figures(container_of(link, struct database, link)->client, &one);
-		out->connecting += one.connecting;
-		out->idle += one.idle;
-		out->busy += one.busy;
-		out->waiting += one.waiting;
-		out->waiting_bytes += one.waiting_bytes;
+		account_figures_add(out, &one);
 	}
 }
 

@@ -84,6 +84,7 @@ class Project:
     def __init__(self, folder):
         self.folder = str(folder)
         self.port = free_port()
+        self.admin_port = free_port()
         self.keys = []
         self.credentials = {}  # environment -> (client key, secret)
         for part in ("accounts", "events"):
@@ -96,7 +97,9 @@ class Project:
         return os.path.join(self.folder, name)
 
     def write(self, name, content, mode=0o600):
-        """Writes a file; anything but text is written as YAML."""
+        """Writes a file; anything but text is written as YAML, settings with an admin port of ours."""
+        if name == "volley.yaml" and isinstance(content, dict):
+            content = {"admin": {"listen": f"127.0.0.1:{self.admin_port}"}, **content}
         os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
         if not isinstance(content, str):
             content = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10000)

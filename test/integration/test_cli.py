@@ -128,7 +128,8 @@ def test_init_makes_a_project_that_works(tmp_path):
     key = json.loads(done.stdout)
     assert set(key) == {"clientKey", "clientSecret"}
     port = free_port()
-    (folder / "volley.yaml").write_text(f"listen: 127.0.0.1:{port}\n")
+    (folder / "volley.yaml").write_text(f"listen: 127.0.0.1:{port}\n"
+                                        "admin: { listen: 'unix:admin.sock' }\n")
 
     class Made:
         """What Volleyd wants to know of a project."""
@@ -439,6 +440,7 @@ def test_send_at_a_rate(sending):
 # ---- volleyd's start ---------------------------------------------------------------------------
 
 def test_a_port_that_is_taken(project, start):
+    project.settings(admin={"listen": "127.0.0.1:0"})
     project.event(EVENT, [log_action()])
     start(project)
     refused(volleyd("-c", project.path("volley.yaml")), 1, str(project.port))

@@ -115,7 +115,7 @@ def test_tls_over_ipv6_and_a_unix_socket(project, start, tmp_path):
 
 def test_only_a_unix_socket(project, start):
     """One that a killed daemon left behind is taken over; one in use, and a file, are not."""
-    note_event(project, "unix:run/volley.sock")
+    note_event(project, "unix:run/volley.sock", admin={"listen": "127.0.0.1:0"})
     path = project.path("run/volley.sock")
     first = start(project, ready=False)
     wait_until(lambda: is_open(socket.AF_UNIX, path), 10, "the first daemon")

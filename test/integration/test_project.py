@@ -322,7 +322,8 @@ def test_the_target_of_a_reference_is_checked(project, redis_, start):
 
 def test_references(project, redis_, start):
     """${NAME} and ${file:path} in volley.yaml and accounts, $${ is literal; a missing one is an error."""
-    project.write("volley.yaml", 'listen: "127.0.0.1:${PORT}"\nnamespace: "$${PORT}"\n')
+    project.write("volley.yaml", 'listen: "127.0.0.1:${PORT}"\nnamespace: "$${PORT}"\n'
+                  f"admin: {{ listen: 127.0.0.1:{project.admin_port} }}\n")
     project.account("redis", "REDIS", test={"url": "redis://127.0.0.1:${REDIS_PORT}/${file:db}",
                                             "password": "${WORD}"}, live=FREE)
     project.write("db", "3\n")
@@ -409,7 +410,7 @@ def test_exactly_once_is_an_error(project):
 def test_what_is_not_in_force_is_one_line(project, start):
     project.settings(
         breaker={"failures": 3}, deadLetters={"keep": 5}, idempotency={"window": "1h"},
-        admin={"listen": "127.0.0.1:0"}, retry={"attempts": 3})
+        retry={"attempts": 3})
     project.event("ops.failed", [log_action()], {"reason": "String"})
     project.event(EVENT, [log_action(retry=False, delivery="at-least-once",
                                      onFailure=[{"eventId": "ops.failed", "payload": {
@@ -420,7 +421,7 @@ def test_what_is_not_in_force_is_one_line(project, start):
     done = cli("test", project=project.folder)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.split("\n") if "ot in force" in line]
-    words = {"breaker", "deadLetters", "idempotency", "admin", "retry", "delivery",
+    words = {"breaker", "deadLetters", "idempotency", "retry", "delivery",
              "onFailure", "onSuccess", "secret", "tests"}
     assert len(lines) == 1
     assert words <= set(re.findall(r"\w+", lines[0])), lines[0]

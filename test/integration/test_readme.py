@@ -15,6 +15,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 from harness import BUILD, TOP, TROUBLE
 from servers import free_port
@@ -22,6 +23,8 @@ from servers import free_port
 # First line of an "sh" block -> why its commands are not run here.
 NOT_RUN = {
     "make demo": "waits for Ctrl-C; the console block behind it runs it with ONCE=1",
+    "sudo certbot certonly --standalone -d events.example.com --deploy-hook '":
+        "needs a CA and a public name; the console block before it renews a certificate",
     "sudo make install": "changes the system and needs systemd as process 1; test_systemd.py installs"
                          " with DESTDIR, has the units verified, and speaks systemd's protocol",
     "./configure --prefix=/usr --sysconfdir=/etc        # in a clone, `make configure` makes it first":
@@ -36,6 +39,9 @@ REPLACED = {
     "export SHOP_REDIS=redis://127.0.0.1:6379": "export SHOP_REDIS='{redis}'",
 }
 
+# The README's ports, each replaced by one that is free.
+PORTS = {"8080": "port", "8081": "admin", "8443": "tls"}
+
 # What differs from run to run; everything else is compared to the letter.
 PLACEHOLDERS = [
     ("UUID of version 7", r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b"),
@@ -45,6 +51,8 @@ PLACEHOLDERS = [
     ("bar and time of a timeline", r"(?<=  )[█─ ]{40} +\d+\.\d{3} ms$"),
     ("time of a log line", r"(?<=time=)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b"),
     ("version in a log line", r"(?<= version=)\d+\.\d+\.\d+\b"),
+    ("version in the status", r"(?<=^volleyd )\d+\.\d+\.\d+(?= is )"),
+    ("time in the status", r"(?<=, up )\d+s$"),
 ]
 
 
@@ -75,11 +83,17 @@ def normal(text):
     return text
 
 
+def own_ports(text, names):
+    for shown, name in PORTS.items():
+        text = re.sub(rf"(?<=:){shown}\b", str(names[name]), text)
+    return text
+
+
 def runnable(command, names):
     """The command with the test's ports and servers, and a wait behind a daemon's start."""
     for written, instead in REPLACED.items():
         command = command.replace(written, instead.format(**names))
-    command = command.replace("8080", str(names["port"]))
+    command = own_ports(command, names)
     if command.startswith("volleyd "):
         command += (f"\nfor i in $(seq 300); do (: < /dev/tcp/127.0.0.1/{names['port']})"
                     " 2> /dev/null && break; sleep 0.1; done")
@@ -102,11 +116,12 @@ class Follower:
         for command, output in commands_of(lines):
             self.mark(command, output)
             self.script.append(runnable(command, self.names))
-            if command.startswith("volley init"):  # the port that is free here
-                self.script.append(f"sed -i s/8080/{self.names['port']}/ {command.split()[2]}/volley.yaml")
+            if command.startswith("volley init"):  # the ports that are free here
+                self.script.append("printf 'listen: 127.0.0.1:{port}\\nadmin: {{ listen: 127.0.0.1:{admin} "
+                                   "}}\\n' > shop/volley.yaml".format(**self.names))
 
     def file(self, path, lines):
-        text = "\n".join(lines).replace("8080", str(self.names["port"]))
+        text = own_ports("\n".join(lines), self.names)
         self.script.append(f"cat > '{path}' << '@@@'\n{text}\n@@@")
 
     def run(self, folder):
@@ -142,7 +157,7 @@ def write_outputs(answers):
 def follow(names, folder):
     follower, not_run = Follower(names), []
     for language, lines in blocks():
-        path = re.fullmatch(r"# (shop/\S+)", lines[0])
+        path = re.fullmatch(r"# (\S+\.yaml|prometheus\.yml)", lines[0])
         if language == "console":
             assert lines[0].startswith("$ "), lines
             follower.console(lines)
@@ -158,20 +173,26 @@ def follow(names, folder):
 
 def as_shown(output, names, folder):
     """An output with the README's port and folder, and without blanks at the ends of its lines."""
-    output = output.replace(str(names["port"]), "8080").replace(f"{folder}/", "/home/ana/")
+    for shown, name in PORTS.items():
+        output = re.sub(rf"(?<=[:=]){names[name]}\b", shown, output)
+    output = output.replace(f"{folder}/", "/home/ana/")
     return "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
 
 
 def test_every_command_of_the_readme(tmp_path, postgres, redis_):
     """Some 10 s: most of it is the demo, which starts a PostgreSQL of its own."""
-    names = {"build": BUILD, "top": TOP, "port": free_port(), "live": postgres.url("live"),
-             "test": postgres.url("test"), "redis": redis_.url().rsplit("/", 1)[0]}
+    names = {"build": BUILD, "top": TOP, "live": postgres.url("live"),
+             "test": postgres.url("test"), "redis": redis_.url().rsplit("/", 1)[0],
+             **{name: free_port() for name in PORTS.values()}}
     answers = [(command, expected, as_shown(output, names, tmp_path))
                for command, expected, output in follow(names, tmp_path)]
     assert len(answers) >= 40
     if os.environ.get("README_WRITE"):
         write_outputs(answers)
         return
+    with open(tmp_path / "prometheus.yml", encoding="utf-8") as file:
+        [job] = yaml.safe_load(file)["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"127.0.0.1:{names['admin']}"]}]
     wrong = []
     for command, expected, output in answers:
         if normal(output) != normal(expected):

@@ -42,6 +42,11 @@ static void count_warm(struct account *account)
 }
 
 /* The settings are still there. */
+static void no_figures(const struct account *account, struct account_figures *out)
+{
+	*out = (struct account_figures){ 0 };
+}
+
 static void count_close(struct account *account)
 {
 	assert_string_equal(account->settings->name, "fake");
@@ -49,9 +54,11 @@ static void count_close(struct account *account)
 	closed++;
 }
 
-static const struct service_ops fake = {
-	.type = "FAKE", .open = count_open, .warm = count_warm, .close = count_close
-};
+static const struct service_ops fake = { .type = "FAKE",
+	.open = count_open,
+	.warm = count_warm,
+	.figures = no_figures,
+	.close = count_close };
 
 /* ---- snapshots -------------------------------------------------------------------------- */
 

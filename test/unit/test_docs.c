@@ -119,7 +119,7 @@ static bool is_key(const char *line, size_t mark)
 
 /*
  * The sample as YAML: what stands in it, and the keys behind the mark "# " (those with a
- * default) or "## " (those without).
+ * default) or "## " (those without, and groups that need one of them).
  */
 static const struct node *sample_with(
 	struct arena *arena, struct text sample, const char *mark)
@@ -180,11 +180,11 @@ static void every_setting_is_in_the_sample(void **state)
 
 	for (const struct conf_option *option = settings_table; option->name; option++) {
 		const struct node *node = find_setting(arena, with_default, option->name);
-		bool right = option->fallback
-				     ? is_default(arena, sample, node, option)
-				     : node || find_setting(arena, examples, option->name);
 
-		if (right)
+		if (!node)
+			node = find_setting(arena, examples, option->name);
+		if (option->fallback ? is_default(arena, sample, node, option)
+				     : node != NULL)
 			continue;
 		print_error("etc/volley.yaml: %s %s%s\n", option->name,
 			node ? "is not " : "is missing",

@@ -400,7 +400,7 @@ static void test_contexts_are_exchanged(void **state)
 	apply(&list, 1);
 	tls_context_release(list.tls);
 	assert_false(is_trusted(port, old_ca));
-	assert_int_equal(http_server_handshakes_failed(world.server), 1);
+	assert_int_equal(http_server_figures(world.server)->handshakes_failed, 1);
 	assert_true(is_trusted(port, new_ca));
 	list.tls = NULL;
 	apply(&list, 1);

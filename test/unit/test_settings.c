@@ -203,7 +203,7 @@ static void test_idle(void **state)
 		"idempotency: { window: 1h }\nlimits: { triggerDepth: 3 }\n");
 
 	assert_string_equal(f.s->idle,
-		"breaker, journal.sync, idempotency, limits.triggerDepth, admin, retry");
+		"breaker, journal.sync, idempotency, limits.triggerDepth, retry");
 	assert_false(f.s->retry.enabled);
 	assert_int_equal(f.s->admin.host_count, 1);
 	arena_free(f.arena);
