@@ -266,6 +266,26 @@ static void begin(
 			CONNECT_TIMEOUT, &dial_events, http);
 }
 
+/* OpenSSL's words for a certificate whose authority is unknown here. */
+static bool unknown_authority(const char *reason)
+{
+	return strstr(reason, "issuer certificate") ||
+	       strstr(reason, "self-signed certificate");
+}
+
+/* Who fails a handshake of TLS is there, but need not be a volleyd. */
+static enum cli_exit fail_unreachable(const struct cli_http *http)
+{
+	const char *reason = http->reason.text;
+
+	if (strncmp(reason, "TLS: ", 5) != 0)
+		return cli_fail(CLI_UNREACHABLE, "no volleyd answers at %s: %s", http->name,
+			reason);
+	return cli_fail(CLI_UNREACHABLE, "no connection to %s: %s%s", http->name, reason,
+		unknown_authority(reason) ? "; --ca FILE names the authorities to trust"
+					  : "");
+}
+
 enum cli_exit cli_http_send(struct cli_http *http, const struct cli_http_request *request,
 	struct arena *arena, struct cli_http_reply *reply)
 {
@@ -281,8 +301,7 @@ enum cli_exit cli_http_send(struct cli_http *http, const struct cli_http_request
 	reply->body = strbuf_get(&http->body);
 	if (http->complete)
 		return CLI_DONE;
-	return cli_fail(CLI_UNREACHABLE, "no volleyd answers at %s: %s", http->name,
-		http->reason.text);
+	return fail_unreachable(http);
 }
 
 /* ---- where to ---- */

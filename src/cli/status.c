@@ -99,14 +99,15 @@ static void print_text(struct arena *arena, const struct value *stats)
 {
 	const struct value *catalog = document_get(stats, "catalog");
 	const struct value *runs = document_get(stats, "runs");
+	double events = document_number(catalog, "events", 0);
+	double accounts = document_number(catalog, "accounts", 0);
 
 	printf("volleyd %.*s is %.*s, up %s\n", TEXT_ARG(document_text(stats, "version")),
 		TEXT_ARG(document_text(stats, "state")),
 		duration(arena, document_number(stats, "uptimeMS", 0)));
-	printf("catalog: version %.0f, %.0f events, %.0f accounts\n",
-		document_number(catalog, "version", 0),
-		document_number(catalog, "events", 0),
-		document_number(catalog, "accounts", 0));
+	printf("catalog: version %.0f, %.0f event%s, %.0f account%s\n",
+		document_number(catalog, "version", 0), events, events == 1 ? "" : "s",
+		accounts, accounts == 1 ? "" : "s");
 	printf("runs: %.0f in flight, %.0f living, %.0f kept\n",
 		document_number(runs, "inflight", 0), document_number(runs, "living", 0),
 		document_number(runs, "kept", 0));

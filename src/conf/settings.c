@@ -24,6 +24,7 @@ struct reader {
 	struct arena *arena;
 	struct diag *diag;
 	struct strbuf idle;
+	bool has_token; /* the file names one, whether or not it can be read */
 };
 
 /* ---- lists ---------------------------------------------------------------------------- */
@@ -238,10 +239,12 @@ static void read_admin(struct reader *r, const struct node *node)
 
 		if (address)
 			admin->listen = address;
-		if (address && !address_is_local(address) && !admin->token) {
+		if (address && !address_is_local(address) && !r->has_token) {
 			diag_error(r->diag, listen->place,
 				"an admin listener that others can reach needs "
 				"'admin.token'");
+			diag_hint(r->diag, "token: \"${file:admin-token}\" takes it from a "
+					   "file of mode 0600");
 		}
 	}
 	if (!node_is_null(hosts))
@@ -349,6 +352,7 @@ static struct volley_settings *read_file(
 		return NULL;
 	}
 	token = node_get(node_get(root, "admin"), "token");
+	r->has_token = !node_is_null(token);
 	if (secret_literal(token))
 		secret_check_file(path, source->name, token->place, false, r->diag);
 	r->settings = settings_new(folder, r->arena);

@@ -287,7 +287,12 @@ static bool listen_at(struct admin_api *admin, const struct volley_settings *set
 		.address = settings->admin.listen, .mode = 0600, .message = "admin listener"
 	};
 
-	return http_server_listeners(admin->server, &listen, 1, errbuf);
+	struct errbuf reason;
+
+	if (http_server_listeners(admin->server, &listen, 1, &reason))
+		return true;
+	errbuf_set(errbuf, "%s (admin.listen in volley.yaml)", reason.text);
+	return false;
 }
 
 bool admin_api_apply(struct admin_api *admin, const struct volley_settings *settings,

@@ -152,6 +152,7 @@ def test_an_address_that_is_taken(project, start):
     assert second.process.wait(30) == 1
     second.stop(expect=1)
     assert f"cannot listen on 127.0.0.1:{first}" in second.log()
+    assert "(admin.listen in volley.yaml)" in second.log()
 
 
 def test_draining(project, start, postgres):

@@ -177,7 +177,9 @@ def test_send_over_tls(project, tls_door):
     done = send(project, "--url", f"https://127.0.0.1:{port}/", "--ca", ca, "--repeat", "5")
     assert done.returncode == 0 and json.loads(done.stdout)["sent"] == 5
     done = send(project, "--url", f"https://127.0.0.1:{port}")
-    assert done.returncode == 3 and "certificate" in done.stderr
+    assert done.returncode == 3 and "--ca FILE names" in done.stderr
+    done = send(project, "--url", f"https://127.0.0.1:{project.port}", "--ca", ca)
+    assert done.returncode == 3 and "no TLS" in done.stderr and "--ca" not in done.stderr
     done = send(project, "--url", f"https://127.0.0.1:{port}", "--ca", "/no/such/file")
     assert done.returncode == 1 and "/no/such/file" in done.stderr
 

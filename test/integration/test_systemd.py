@@ -132,10 +132,12 @@ def test_pings_go_on_while_draining(project, start, postgres, redis_, tmp_path):
         daemon.terminate()
         wait_until(lambda: manager.find("STOPPING"), 10, "STOPPING=1")
         stopping = manager.messages.index(manager.find("STOPPING")[0])
+        daemon.process.send_signal(signal.SIGHUP)  # ignored: nobody is told of a reload
         assert wire.reply().status == 201
     daemon.stop()
     manager.read()
     assert sum("WATCHDOG" in message for message in manager.messages[stopping:]) >= 2
+    assert "reload ignored" in daemon.log() and not manager.find("RELOADING")
     manager.socket.close()
 
 

@@ -372,6 +372,9 @@ static void test_refused(void **state)
 	refused("routes: ['/a b/']", "begins and ends");
 	refused("retry: true", "false or a mapping");
 	refused("admin: { listen: \"0.0.0.0:1\" }", "admin.token");
+	refused("admin: { listen: \"0.0.0.0:1\", token: null }", "needs 'admin.token'");
+	refused("admin: { listen: \"0.0.0.0:1\", token: \"${VOLLEY_NOT_THERE}\" }",
+		"VOLLEY_NOT_THERE");
 	refused("admin: { hosts: [\"a:1\"] }", "a host is a name");
 	refused("namespace: ${VOLLEY_NOT_THERE}", "VOLLEY_NOT_THERE");
 	refused("namespace: ${a", "begins no reference");
