@@ -38,7 +38,7 @@ def run(project, *words, **options):
 def test_status(serving):
     done = run(serving.project, "status")
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    for text in (" is ready, up ", "catalog: version 1, 1 events, 2 accounts", "0 in flight",
+    for text in (" is ready, up ", "catalog: version 1, 1 event, 2 accounts", "0 in flight",
                  "event API: 1 of ", "admin API: 1 of 100 connections", "WAITING"):
         assert text in done.stdout, done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
