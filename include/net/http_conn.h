@@ -114,7 +114,7 @@ struct http_server {
 	struct loop_item drain;  /* draining: idle connections are left to be closed */
 	struct loop_timer room;  /* until the longest idle connection may be closed */
 	uint64_t complained; /* monotonic ns: when a failure to accept was last logged */
-	bool accepting; /* the listeners' events are on */
+	bool accepting;      /* the listeners' events are on */
 	bool draining;
 	int64_t date_second; /* what date holds */
 	char date[32];       /* the Date header's value */
