@@ -90,8 +90,8 @@ static void on_terminate(evutil_socket_t signal_number, short what, void *contex
 	daemon->drain_until = loop_now(daemon->loop) + snapshot->settings->shutdown_timeout;
 	log_line(LOG_INFO, "draining", "signal",
 		signal_number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
+	deploy_stop(daemon->deploy); /* one that goes on ends here, in `serving` */
 	systemd_stopping(snapshot->settings->shutdown_timeout, "draining");
-	deploy_stop(daemon->deploy);
 	event_api_drain(daemon->api);
 	admin_api_drain(daemon->admin);
 	look_whether_drained(&daemon->drain_timer);
@@ -102,14 +102,14 @@ static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 	struct daemon *daemon = context;
 
 	loop_woke(daemon->loop);
-	systemd_reloading();
+	if (!daemon->draining)
+		systemd_reloading();
 	deploy_request(daemon->deploy);
 }
 
 static bool prepare_deploy(void *owner, const struct snapshot *next, struct errbuf *errbuf)
 {
 	struct daemon *daemon = owner;
-
 	const struct snapshot *old = deployment_snapshot(engine_deployment(daemon->engine));
 	struct errbuf ignored;
 
