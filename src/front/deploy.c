@@ -109,18 +109,6 @@ static void log_success(const struct deploy *deploy, const struct snapshot_chang
 			snapshot->idle, NULL);
 }
 
-/* What the folder says and the running process cannot follow. */
-static void warn_of_fixed(const struct deploy *deploy, const struct volley_settings *old,
-	const struct volley_settings *new)
-{
-	const char *const *fixed = deploy->hooks->fixed;
-
-	for (; fixed && *fixed; fixed++)
-		if (settings_differ(old, new, *fixed))
-			log_line(LOG_WARN, "a changed setting needs a restart of volleyd",
-				"setting", *fixed, NULL);
-}
-
 /* ---- states ----------------------------------------------------------------------------- */
 
 static void run_step(struct loop_item *item);
@@ -170,7 +158,6 @@ static void put_in_force(struct deploy *deploy)
 	struct snapshot_change change = snapshot_compare(in_force(deploy), deploy->next);
 
 	deploy->old = deployment_hold(engine_deployment(deploy->engine));
-	warn_of_fixed(deploy, in_force(deploy)->settings, settings);
 	engine_deploy(deploy->engine, deploy->next);
 	deploy->next = NULL;
 	log_configure(settings->log_level, settings->log_format);
