@@ -25,7 +25,7 @@ enum state {
 	DEPLOY_READING, /* the loader has more to do */
 	DEPLOY_TELLING, /* messages are being logged */
 	DEPLOY_SWAP,    /* the next catalog, if there is one, is about to be in force */
-	DEPLOY_TIDYING, /* the old one goes, if nobody uses it */
+	DEPLOY_TIDYING, /* the old one goes, if nobody uses it; or the next one, refused */
 	DEPLOY_FREEING, /* what was read goes piece by piece */
 	DEPLOY_END
 };
@@ -180,14 +180,22 @@ static void swap(struct deploy *deploy)
 	}
 }
 
-static void tidy(struct deploy *deploy)
+/* Lets go of what the reload has held, about that many bytes; false: all of it is gone. */
+static bool tidy_some(struct deploy *deploy, size_t bytes)
 {
 	if (deploy->old)
 		deployment_release(deploy->old);
-	snapshot_release(deploy->next);
 	deploy->old = NULL;
+	if (deploy->next && snapshot_release_some(deploy->next, bytes))
+		return true;
 	deploy->next = NULL;
-	deploy->state = DEPLOY_FREEING;
+	return false;
+}
+
+static void tidy(struct deploy *deploy)
+{
+	if (!tidy_some(deploy, FREE_STEP))
+		deploy->state = DEPLOY_FREEING;
 }
 
 static void free_messages(struct deploy *deploy)
@@ -204,7 +212,8 @@ static void drop(struct deploy *deploy)
 	if (deploy->loader)
 		loader_cancel(deploy->loader);
 	deploy->loader = NULL;
-	tidy(deploy);
+	while (tidy_some(deploy, SIZE_MAX))
+		;
 	arena_free(deploy->messages);
 	deploy->messages = NULL;
 }
