@@ -48,7 +48,7 @@ struct run {
 	struct deployment *deployment;
 	const struct event_def *event;
 	enum environment environment;
-	uint64_t catalog;    /* the deployment's version */
+	uint64_t catalog;        /* the deployment's version */
 	struct figures *figures; /* of its event, [ENV_COUNT] */
 	struct arena *arena;     /* holds this struct too */
 	struct values values;
