@@ -110,7 +110,6 @@ static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 static bool prepare_deploy(void *owner, const struct snapshot *next, struct errbuf *errbuf)
 {
 	struct daemon *daemon = owner;
-
 	const struct snapshot *old = deployment_snapshot(engine_deployment(daemon->engine));
 	struct errbuf ignored;
 
@@ -262,7 +261,8 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *
 		daemon->loop, daemon->engine, path, &deploy_hooks, daemon);
 	watch_signals(daemon);
 	if (passed && dns_prepare(daemon->loop, &errbuf))
-		daemon->admin = admin_api_new(daemon->loop, daemon->engine, &errbuf);
+		daemon->admin = admin_api_new(daemon->loop, daemon->engine,
+			deploy_figures(daemon->deploy), &errbuf);
 	if (daemon->admin)
 		daemon->api = event_api_new(
 			daemon->loop, daemon->engine, connections, &errbuf);
@@ -271,7 +271,6 @@ static bool start(struct daemon *daemon, struct snapshot *snapshot, const char *
 		return false;
 	}
 	admin_api_ready(daemon->admin, event_api_server(daemon->api));
-	admin_api_watch(daemon->admin, deploy_figures(daemon->deploy), snapshot_alive);
 	loop_test_block(daemon->loop);
 	log_start(deployment_snapshot(engine_deployment(daemon->engine)));
 	watchdog_start(&daemon->watchdog, daemon->loop);

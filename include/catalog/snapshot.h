@@ -35,10 +35,9 @@ struct snapshot {
 
 /*
  * Reads and checks the folder of this volley.yaml, everything, all errors in one go (in steps:
- * loader.h). NULL
- * when there was an error (diag says which; it lives in an arena of the caller's, as do the
- * sources it quotes). With one reference. Places in the snapshot point to those sources
- * too: look at them only while `messages` lives.
+ * loader.h). NULL when there was an error (diag says which; it lives in an arena of the
+ * caller's, as do the sources it quotes). With one reference. Places in the snapshot point to
+ * those sources too: look at them only while `messages` lives.
  */
 must_check struct snapshot *snapshot_load(
 	const char *volley_yaml, struct arena *messages, struct diag *diag);

@@ -50,10 +50,6 @@ void options_read(const struct conf_option *table, const char *prefix,
 	const struct node *map, void *target, struct arena *arena, struct diag *diag,
 	struct strbuf *idle);
 
-/* Whether two targets of the table have different values at the row; not OPTION_CUSTOM. */
-must_check bool options_differ(
-	const struct conf_option *option, const void *left, const void *right);
-
 /* Appends a name to a list of names that are not in force, once. idle may be NULL. */
 void options_idle(struct strbuf *idle, struct text name);
 

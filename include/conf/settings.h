@@ -128,13 +128,6 @@ must_check struct volley_settings *settings_load_with(
 void settings_read_retry(const struct node *node, struct volley_settings *settings,
 	struct arena *arena, struct diag *diag, struct strbuf *idle);
 
-/*
- * Whether two folders say something else for the setting of that name: a row of the table, or
- * `listen` (its addresses) or `admin.listen`.
- */
-must_check bool settings_differ(const struct volley_settings *left,
-	const struct volley_settings *right, const char *name);
-
 /* Only the defaults, for a folder that is no path's yet. */
 struct volley_settings *settings_new(const char *folder, struct arena *arena);
 

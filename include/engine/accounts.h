@@ -23,8 +23,8 @@ void accounts_free(struct accounts *accounts);
 
 /*
  * Puts a snapshot in force: takes over the halves that enabled actions use, and opens the new
- * ones over the next passes with one connection each, or when a task needs one. With one reference; takes over the caller's
- * reference to the snapshot.
+ * ones over the next passes with one connection each, or when a task needs one. With one
+ * reference; takes over the caller's reference to the snapshot.
  */
 struct deployment *accounts_deploy(struct accounts *accounts, struct snapshot *snapshot);
 
@@ -53,8 +53,9 @@ struct account *deployment_account(const struct deployment *deployment,
 const struct figures_set *deployment_figures(const struct deployment *deployment);
 
 /*
- * The figures of an open half's pool, with the connects of those it had before. The account
- * is told by its index. False: this half is absent or unused.
+ * The figures of an open half's pool; connects and failures are those of all pools that this
+ * half of the account has had, and never fall. The account is told by its index. False: this
+ * half is absent or unused.
  */
 bool deployment_pool(const struct deployment *deployment, size_t index,
 	enum environment environment, struct account_figures *out);

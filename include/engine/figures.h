@@ -28,7 +28,7 @@ enum task_end { TASK_END_DONE, TASK_END_FAILED, TASK_ENDS };
 struct figures {
 	uint64_t ended[EVENT_ENDS];  /* by enum event_end, else by enum task_end */
 	struct histogram time;       /* ns */
-	uint64_t connects, failures; /* an account's: of pools that are closed by now */
+	uint64_t connects, failures; /* an account's: of all its pools, as last looked at */
 };
 
 /* One more that ended this way and took this long (ns). */

@@ -13,11 +13,11 @@ struct admin_api;
 
 /*
  * Opens the listener that the settings of the deployment in force name; its token and hosts
- * are always those of the deployment in force. NULL: it cannot be opened, the reason is in
- * errbuf. Not ready until admin_api_ready().
+ * are always those of the deployment in force. The figures of reloads outlive it. NULL: it
+ * cannot be opened, the reason is in errbuf. Not ready until admin_api_ready().
  */
-must_check struct admin_api *admin_api_new(
-	struct loop *loop, struct engine *engine, struct errbuf *errbuf);
+must_check struct admin_api *admin_api_new(struct loop *loop, struct engine *engine,
+	const struct deploy_figures *reloads, struct errbuf *errbuf);
 
 /*
  * Events are taken, by this server, which outlives the admin side: /readyz is 200 from now
@@ -34,10 +34,6 @@ void admin_api_drain(struct admin_api *admin);
  */
 must_check bool admin_api_apply(struct admin_api *admin,
 	const struct volley_settings *settings, struct errbuf *errbuf);
-
-/* Where reloads are counted and catalogs are; both may be NULL. */
-void admin_api_watch(struct admin_api *admin, const struct deploy_figures *reloads,
-	size_t (*snapshots_alive)(void));
 
 /* Closes at once; pages in the making are lost. */
 void admin_api_free(struct admin_api *admin);

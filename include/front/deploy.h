@@ -26,9 +26,6 @@ struct deploy_hooks {
 	bool (*prepare)(void *owner, const struct snapshot *next, struct errbuf *errbuf);
 	/* A reload is over. deploy_request() may be called, deploy_free() not. May be NULL. */
 	void (*done)(void *owner, bool succeeded);
-	/* Settings that need a restart, by name, up to a NULL: a change of one is warned of.
-	 * May be NULL. */
-	const char *const *fixed;
 };
 
 struct deploy_figures {

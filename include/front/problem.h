@@ -20,6 +20,10 @@
 struct text problem_body(struct arena *arena, int status, struct text detail,
 	const struct model_mismatches *mismatches);
 
+/* For error_body() of struct http_handler; any owner. */
+struct text problem_error_body(void *owner, int status, const char *detail,
+	struct arena *arena, const char **content_type);
+
 /* Replies with a problem; extra header lines as in struct http_reply. */
 void problem_reply(struct http_request *request, int status, const char *(*headers)[2],
 	size_t header_count, const char *format, ...) printf_like(5, 6);

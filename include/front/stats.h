@@ -26,13 +26,11 @@ struct stats_sources {
 	struct engine *engine;
 	struct http_server *events; /* of the Event API; NULL: not there (any more) */
 	struct http_server *admin;
-	/* NULL: there was none; a start counts as the first success. */
 	const struct deploy_figures *reloads;
-	size_t (*snapshots_alive)(void); /* NULL: the one in force */
-	uint64_t started_ms;             /* wall clock */
-	uint64_t started;                /* monotonic ns */
-	const char *state;               /* "starting", "ready", "draining" */
-	size_t pages;                    /* in the making: the pages' own count */
+	uint64_t started_ms; /* wall clock */
+	uint64_t started;    /* monotonic ns */
+	const char *state;   /* "starting", "ready", "draining" */
+	size_t pages;        /* in the making: the pages' own count */
 };
 
 /* All groups; key and tables NULL end the list. For the manual, too. */

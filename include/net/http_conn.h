@@ -2,7 +2,8 @@
  * http_conn.h - one connection of the HTTP server: what its files share among themselves.
  *
  * http_listener.c opens listeners, http_server.c accepts connections and watches deadlines,
- * http_conn.c reads requests, http_write.c writes replies. Users of the server include http_server.h only.
+ * http_conn.c reads requests, http_write.c writes replies, http_figures.c tells what was
+ * counted. Users of the server include http_server.h only.
  */
 #ifndef VOLLEY_NET_HTTP_CONN_H
 #define VOLLEY_NET_HTTP_CONN_H
@@ -156,6 +157,7 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *detail);
 
 /* Counts what now waits to be taken by the client; the only writer of conn->unsent. */
 void http_conn_count_unsent(struct http_conn *conn);
+
 /* Tells a client that spoke plain HTTP where TLS was expected. */
 void http_conn_answer_http(struct http_conn *conn);
 

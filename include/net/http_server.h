@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/macros.h"
 #include "base/metric.h"
 #include "base/text.h"
@@ -118,7 +119,6 @@ struct http_listen {
  * and all is as it was. A unix socket that nobody listens on is replaced; it is removed when
  * its listener is closed.
  */
-struct errbuf;
 must_check bool http_server_listeners(struct http_server *server,
 	const struct http_listen *list, size_t count, struct errbuf *errbuf);
 

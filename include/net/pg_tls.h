@@ -19,8 +19,7 @@
  * Appends all options of TLS: those of the string, relative paths made absolute from the
  * folder, and for the others what keeps libpq from the environment and the home folder. The
  * files are looked at, and libpq and OpenSSL made ready, so: not while serving; *files
- * differs when they are others or have changed. False: errbuf
- * names an option and its file.
+ * differs when they are others or have changed. False: errbuf names an option and its file.
  */
 must_check bool pg_tls_append(const PQconninfoOption *options, const char *folder,
 	struct arena *arena, struct strbuf *out, uint64_t *files, struct errbuf *errbuf);

@@ -98,7 +98,7 @@ void process_read(struct process_figures *out)
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	*out = (struct process_figures){
-		.arenas = arena_total(),
+		.arenas = arena_total() + arena_total_lasting(),
 		.resident = resident(),
 		.files = open_files(),
 		.files_max = limit.rlim_cur == RLIM_INFINITY ? 0 : limit.rlim_cur,

@@ -251,7 +251,11 @@ struct snapshot *loader_finish(struct loader *loader)
 
 void loader_cancel(struct loader *loader)
 {
-	snapshot_release(loader->load.snapshot);
+	struct snapshot *snapshot = loader->load.snapshot;
+
+	/* free_failed() may have begun with it. */
+	while (snapshot && snapshot_release_some(snapshot, SIZE_MAX))
+		;
 	tls_store_abandon();
 	free(loader);
 }

@@ -18,6 +18,8 @@
 #include "net/http1.h"
 
 #define CONNECT_TIMEOUT (10 * NS_PER_SEC)
+#define TOO_LARGE       "the answer is too large"
+
 enum { HEAD_MAX = 64 * 1024, HEADERS_MAX = 200, BODY_MAX = 1 << 30 };
 
 /* Where the body of the reply ends. */
@@ -125,7 +127,9 @@ static void read_chunks(struct cli_http *http, struct text *input)
 	while ((got = http1_chunks_next(&http->chunks, input, &data, &error)) ==
 		HTTP1_CHUNK_DATA)
 		strbuf_text(&http->body, data);
-	if (got == HTTP1_CHUNK_DONE)
+	if (http->body.failed)
+		fail(http, TOO_LARGE);
+	else if (got == HTTP1_CHUNK_DONE)
 		complete(http);
 	else if (got == HTTP1_CHUNK_BAD)
 		fail(http, "the answer is no HTTP");
@@ -152,7 +156,7 @@ static void read_body(struct cli_http *http, struct text *input)
 		break;
 	}
 	if (http->body.failed)
-		fail(http, "the answer is too large");
+		fail(http, TOO_LARGE);
 }
 
 static void on_readable(void *owner)

@@ -334,25 +334,3 @@ void options_read(const struct conf_option *table, const char *prefix,
 				table, prefix, &map->entries[i], target, arena, diag, idle);
 	}
 }
-
-bool options_differ(const struct conf_option *option, const void *left, const void *right)
-{
-	static const size_t sizes[] = {
-		[OPTION_UNSIGNED] = sizeof(unsigned),
-		[OPTION_SIZE] = sizeof(size_t),
-		[OPTION_DURATION] = sizeof(uint64_t),
-		[OPTION_TEXT] = sizeof(const char *),
-		[OPTION_CHOICE] = sizeof(int),
-		[OPTION_FACTOR] = sizeof(double),
-		[OPTION_CUSTOM] = 0,
-	};
-	const char *a = (const char *)left + option->offset;
-	const char *b = (const char *)right + option->offset;
-	const char *one, *two;
-
-	if (option->type != OPTION_TEXT)
-		return memcmp(a, b, sizes[option->type]) != 0;
-	memcpy(&one, a, sizeof(one));
-	memcpy(&two, b, sizeof(two));
-	return (one && two) ? strcmp(one, two) != 0 : one != two;
-}

@@ -251,7 +251,7 @@ static void read_admin(struct reader *r, const struct node *node)
 		read_hosts(r, hosts);
 }
 
-/* ---- retry, journal -------------------------------------------------------------- */
+/* ---- retry, journal ------------------------------------------------------------------- */
 
 void settings_read_retry(const struct node *node, struct volley_settings *settings,
 	struct arena *arena, struct diag *diag, struct strbuf *idle)
@@ -384,30 +384,4 @@ const struct volley_settings *settings_load(
 	const char *path, struct arena *arena, struct diag *diag)
 {
 	return settings_load_with(path, arena, NULL, diag);
-}
-
-/* ---- two of them ---------------------------------------------------------------------- */
-
-static bool listeners_differ(
-	const struct volley_settings *left, const struct volley_settings *right)
-{
-	if (left->listen_count != right->listen_count)
-		return true;
-	for (size_t i = 0; i < left->listen_count; i++)
-		if (strcmp(left->listen[i].address, right->listen[i].address) != 0)
-			return true;
-	return false;
-}
-
-bool settings_differ(const struct volley_settings *left,
-	const struct volley_settings *right, const char *name)
-{
-	if (strcmp(name, "listen") == 0)
-		return listeners_differ(left, right);
-	if (strcmp(name, "admin.listen") == 0)
-		return strcmp(left->admin.listen, right->admin.listen) != 0;
-	for (const struct conf_option *option = settings_table; option->name; option++)
-		if (strcmp(option->name, name) == 0)
-			return options_differ(option, left, right);
-	return false;
 }

@@ -34,6 +34,7 @@ struct half {
 	struct account *account;        /* NULL: not open yet */
 	struct half_settings *settings; /* what account points to */
 	struct figures *figures;        /* its account's, [ENV_COUNT] */
+	uint64_t connects, failures;    /* of its pool: what figures have of them */
 	struct loop_item reap;
 };
 
@@ -95,17 +96,29 @@ static void reap_half(struct loop_item *item)
 	loop_dispose(half, sizeof(*half));
 }
 
-/* What a pool has counted goes on after it, in its account's figures. */
-static void keep_connects(struct half *half)
+/*
+ * What a pool has counted goes on after it, in its account's figures. They take over what has
+ * come since the last time, so that they never fall, whichever pools there are meanwhile.
+ */
+static void take_connects(struct half *half, const struct account_figures *pool)
 {
 	struct figures *figures = &half->figures[half->environment];
-	struct account_figures counted;
 
-	if (!half->account)
-		return;
-	half->service->figures(half->account, &counted);
-	figures->connects += counted.connects;
-	figures->failures += counted.failures;
+	figures->connects += pool->connects - half->connects;
+	figures->failures += pool->failures - half->failures;
+	half->connects = pool->connects;
+	half->failures = pool->failures;
+}
+
+/* Zeros while it is not open yet. */
+static struct account_figures read_figures(struct half *half)
+{
+	struct account_figures pool = { 0 };
+
+	if (half->account)
+		half->service->figures(half->account, &pool);
+	take_connects(half, &pool);
+	return pool;
 }
 
 static void close_some(struct accounts *accounts, unsigned most)
@@ -114,7 +127,7 @@ static void close_some(struct accounts *accounts, unsigned most)
 
 	while (most-- > 0 && (half = take_half(&accounts->unused))) {
 		list_remove(&accounts->halves, &half->link);
-		keep_connects(half);
+		(void)read_figures(half);
 		figures_release(accounts->book, half->figures);
 		if (half->account)
 			half->service->close(half->account);
@@ -331,16 +344,12 @@ const struct figures_set *deployment_figures(const struct deployment *deployment
 bool deployment_pool(const struct deployment *deployment, size_t index,
 	enum environment environment, struct account_figures *out)
 {
-	const struct half *half = deployment->halves[index * ENV_COUNT + environment];
-	const struct figures *closed =
-		&deployment->figures->accounts[index].figures[environment];
+	struct half *half = deployment->halves[index * ENV_COUNT + environment];
 
 	if (!half)
 		return false;
-	*out = (struct account_figures){ 0 };
-	if (half->account) /* else it is not open yet */
-		half->service->figures(half->account, out);
-	out->connects += closed->connects;
-	out->failures += closed->failures;
+	*out = read_figures(half);
+	out->connects = half->figures[environment].connects;
+	out->failures = half->figures[environment].failures;
 	return true;
 }

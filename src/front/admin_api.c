@@ -163,7 +163,6 @@ static const struct route *find_route(struct text path)
 static bool refuse_host(struct admin_api *admin, struct http_request *request)
 {
 	const struct text *host = http_header(request, "host");
-
 	struct text shown = host ? *host : TEXT("");
 
 	if (admin_host_is_known(shown, settings_of(admin)))
@@ -263,24 +262,17 @@ static void gone(void *owner, struct http_request *request)
 	free_page(page);
 }
 
-static struct text error_body(void *owner, int status, const char *detail,
-	struct arena *arena, const char **content_type)
-{
-	*content_type = PROBLEM_CONTENT_TYPE;
-	return problem_body(arena, status, text_of(detail), NULL);
-}
-
 static const struct http_handler handler = {
 	.on_head = on_head,
 	.on_request = on_request,
 	.gone = gone,
-	.error_body = error_body,
+	.error_body = problem_error_body,
 };
 
 /* ---- the listener ---- */
 
-/* Opens the listener; a unix socket is for its owner only. */
-static bool listen_at(struct admin_api *admin, const struct volley_settings *settings,
+/* A unix socket is for its owner only. */
+bool admin_api_apply(struct admin_api *admin, const struct volley_settings *settings,
 	struct errbuf *errbuf)
 {
 	const struct http_listen listen = {
@@ -295,16 +287,10 @@ static bool listen_at(struct admin_api *admin, const struct volley_settings *set
 	return false;
 }
 
-bool admin_api_apply(struct admin_api *admin, const struct volley_settings *settings,
-	struct errbuf *errbuf)
-{
-	return listen_at(admin, settings, errbuf);
-}
-
 /* ---- life ---- */
 
-struct admin_api *admin_api_new(
-	struct loop *loop, struct engine *engine, struct errbuf *errbuf)
+struct admin_api *admin_api_new(struct loop *loop, struct engine *engine,
+	const struct deploy_figures *reloads, struct errbuf *errbuf)
 {
 	struct admin_api *admin = mem_zalloc(1, sizeof(*admin));
 
@@ -313,6 +299,7 @@ struct admin_api *admin_api_new(
 	list_init(&admin->pages);
 	admin->sources = (struct stats_sources){ .loop = loop,
 		.engine = engine,
+		.reloads = reloads,
 		.started_ms = clock_wall_ms(),
 		.started = clock_now(),
 		.state = "starting" };
@@ -335,13 +322,6 @@ void admin_api_ready(struct admin_api *admin, struct http_server *events)
 void admin_api_drain(struct admin_api *admin)
 {
 	admin->sources.state = "draining";
-}
-
-void admin_api_watch(struct admin_api *admin, const struct deploy_figures *reloads,
-	size_t (*snapshots_alive)(void))
-{
-	admin->sources.reloads = reloads;
-	admin->sources.snapshots_alive = snapshots_alive;
 }
 
 void admin_api_free(struct admin_api *admin)

@@ -25,7 +25,7 @@ enum state {
 	DEPLOY_READING, /* the loader has more to do */
 	DEPLOY_TELLING, /* messages are being logged */
 	DEPLOY_SWAP,    /* the next catalog, if there is one, is about to be in force */
-	DEPLOY_TIDYING, /* the old one goes, if nobody uses it */
+	DEPLOY_TIDYING, /* the old one goes, if nobody uses it; or the next one, refused */
 	DEPLOY_FREEING, /* what was read goes piece by piece */
 	DEPLOY_END
 };
@@ -109,18 +109,6 @@ static void log_success(const struct deploy *deploy, const struct snapshot_chang
 			snapshot->idle, NULL);
 }
 
-/* What the folder says and the running process cannot follow. */
-static void warn_of_fixed(const struct deploy *deploy, const struct volley_settings *old,
-	const struct volley_settings *new)
-{
-	const char *const *fixed = deploy->hooks->fixed;
-
-	for (; fixed && *fixed; fixed++)
-		if (settings_differ(old, new, *fixed))
-			log_line(LOG_WARN, "a changed setting needs a restart of volleyd",
-				"setting", *fixed, NULL);
-}
-
 /* ---- states ----------------------------------------------------------------------------- */
 
 static void run_step(struct loop_item *item);
@@ -170,7 +158,6 @@ static void put_in_force(struct deploy *deploy)
 	struct snapshot_change change = snapshot_compare(in_force(deploy), deploy->next);
 
 	deploy->old = deployment_hold(engine_deployment(deploy->engine));
-	warn_of_fixed(deploy, in_force(deploy)->settings, settings);
 	engine_deploy(deploy->engine, deploy->next);
 	deploy->next = NULL;
 	log_configure(settings->log_level, settings->log_format);
@@ -193,14 +180,22 @@ static void swap(struct deploy *deploy)
 	}
 }
 
-static void tidy(struct deploy *deploy)
+/* Lets go of what the reload has held, about that many bytes; false: all of it is gone. */
+static bool tidy_some(struct deploy *deploy, size_t bytes)
 {
 	if (deploy->old)
 		deployment_release(deploy->old);
-	snapshot_release(deploy->next);
 	deploy->old = NULL;
+	if (deploy->next && snapshot_release_some(deploy->next, bytes))
+		return true;
 	deploy->next = NULL;
-	deploy->state = DEPLOY_FREEING;
+	return false;
+}
+
+static void tidy(struct deploy *deploy)
+{
+	if (!tidy_some(deploy, FREE_STEP))
+		deploy->state = DEPLOY_FREEING;
 }
 
 static void free_messages(struct deploy *deploy)
@@ -217,7 +212,8 @@ static void drop(struct deploy *deploy)
 	if (deploy->loader)
 		loader_cancel(deploy->loader);
 	deploy->loader = NULL;
-	tidy(deploy);
+	while (tidy_some(deploy, SIZE_MAX))
+		;
 	arena_free(deploy->messages);
 	deploy->messages = NULL;
 }

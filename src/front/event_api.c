@@ -26,7 +26,6 @@ struct event_api {
 	struct engine *engine;
 	struct http_server *server;
 	struct rates *rates;
-	size_t idle_memory; /* of arenas before the first run */
 	bool draining;
 };
 
@@ -127,9 +126,7 @@ static const struct settings_limits *limits_of(const struct event_api *api)
 /* Why there is no room for more; NULL: there is. */
 static const char *lacks_memory(const struct event_api *api)
 {
-	size_t total = arena_total();
-
-	if (total <= api->idle_memory || total - api->idle_memory <= limits_of(api)->memory)
+	if (arena_total() <= limits_of(api)->memory)
 		return NULL;
 	return "the events being processed use too much memory (limits.memory)";
 }
@@ -477,19 +474,12 @@ static void gone(void *owner, struct http_request *request)
 		deployment_release(call->deployment);
 }
 
-static struct text error_body(void *owner, int status, const char *detail,
-	struct arena *arena, const char **content_type)
-{
-	*content_type = PROBLEM_CONTENT_TYPE;
-	return problem_body(arena, status, text_of(detail), NULL);
-}
-
 static const struct http_handler handler = {
 	.on_head = on_head,
 	.may_grow = may_grow,
 	.on_request = on_request,
 	.gone = gone,
-	.error_body = error_body,
+	.error_body = problem_error_body,
 };
 
 static struct http_limits http_limits_of(
@@ -538,7 +528,6 @@ struct event_api *event_api_new(struct loop *loop, struct engine *engine,
 	api->rates = rates_new();
 	(void)key_matches(
 		NULL, TEXT("")); /* OpenSSL's first hash takes 10 ms: not from an event */
-	api->idle_memory = arena_total();
 	api->server = http_server_new(loop, &limits, &handler, api);
 	if (event_api_apply(api, settings, connections, errbuf))
 		return api;

@@ -41,6 +41,13 @@ struct text problem_body(struct arena *arena, int status, struct text detail,
 	return strbuf_get(&body);
 }
 
+struct text problem_error_body(void *owner, int status, const char *detail,
+	struct arena *arena, const char **content_type)
+{
+	*content_type = PROBLEM_CONTENT_TYPE;
+	return problem_body(arena, status, text_of(detail), NULL);
+}
+
 void problem_reply(struct http_request *request, int status, const char *(*headers)[2],
 	size_t header_count, const char *format, ...)
 {

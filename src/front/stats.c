@@ -102,21 +102,19 @@ static const struct metric catalog_metrics[] = {
 static bool read_catalog(void *context, size_t index, struct metric_object *object)
 {
 	struct stats_view *view = context;
-	const struct stats_sources *sources = view->sources;
-	const struct deploy_figures *reloads = sources->reloads;
+	const struct deploy_figures *reloads = view->sources->reloads;
 	const struct snapshot *snapshot = deployment_snapshot(view->deployment);
 	uint64_t *numbers = view->numbers;
 
 	if (index > 0)
 		return false;
 	numbers[0] = snapshot->version;
-	numbers[1] = sources->snapshots_alive ? sources->snapshots_alive() : 1;
+	numbers[1] = snapshot_alive();
 	numbers[2] = snapshot->event_count;
 	numbers[3] = snapshot->account_count;
-	numbers[4] = reloads ? reloads->succeeded : 0;
-	numbers[5] = reloads ? reloads->failed : 0;
-	numbers[6] = reloads && reloads->last_success_ms ? reloads->last_success_ms
-							 : sources->started_ms;
+	numbers[4] = reloads->succeeded;
+	numbers[5] = reloads->failed;
+	numbers[6] = reloads->last_success_ms;
 	object->figures[0] = numbers;
 	return true;
 }

@@ -434,7 +434,7 @@ static void on_handshake_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct stream *stream = arg;
 
-	loop_now(stream->loop);
+	loop_woke(stream->loop);
 	loop_costly(stream->loop, &stream->step);
 }
 

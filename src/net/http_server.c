@@ -1,5 +1,5 @@
 /*
- * http_server.c - listeners, the limit of connections, and the deadlines of their states.
+ * http_server.c - accepting, the limit of connections, and the deadlines of their states.
  *
  * All connections of one state have the same time limit, so each state's list is in order
  * of deadline and one timer per list watches its head; a timer per connection was refused,

@@ -68,6 +68,30 @@ def test_ready_and_stopping(project, start, manager):
     assert manager.messages[0] is ready and manager.messages[-1] is stopping
 
 
+def test_nothing_is_told_after_stopping(project, start, postgres, redis_, tmp_path):
+    """A reload that the end of the daemon cuts off, and one that is asked for while it drains."""
+    slow_table(postgres, 1)
+    two_accounts(project, postgres, redis_)
+    project.event(EVENT, [insert()], MODEL)
+    manager = Manager(str(tmp_path / "notify"))
+    daemon = start(project, env=manager.environment)
+    with Wire(daemon.port) as wire:
+        wire.send(request_bytes(daemon, EVENT, b'{"id":"a"}'))
+        wait_until(lambda: sleeping(postgres), 10, "the slow INSERT")
+        # Stopped meanwhile, so that the daemon finds both signals at once.
+        for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGTERM, signal.SIGCONT):
+            daemon.process.send_signal(number)
+        daemon.told_to_end = True
+        wait_until(lambda: "draining" in daemon.log(), 10, "the drain")
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "reload ignored" in daemon.log(), 10, "the second reload")
+        assert wire.reply().status == 201
+    daemon.stop()
+    names = [next(iter(message)) for message in manager.read()]
+    assert names == ["READY", "RELOADING", "READY", "STOPPING"]
+    manager.socket.close()
+
+
 def test_a_broken_folder_is_never_ready(project, start, manager):
     project.settings(nonsense=1)
     daemon = start(project, env=manager.environment, ready=False)

@@ -22,13 +22,14 @@ struct settings {
 
 struct account {
 	const struct settings *settings;
+	struct account_figures figures;
 };
 
 static int opened, warmed, closed;
 
 static struct account *count_open(const struct settings *settings, struct loop *loop)
 {
-	struct account *account = mem_alloc(sizeof(*account));
+	struct account *account = mem_zalloc(1, sizeof(*account));
 
 	account->settings = settings;
 	opened++;
@@ -41,12 +42,12 @@ static void count_warm(struct account *account)
 	warmed++;
 }
 
-/* The settings are still there. */
-static void no_figures(const struct account *account, struct account_figures *out)
+static void tell_figures(const struct account *account, struct account_figures *out)
 {
-	*out = (struct account_figures){ 0 };
+	*out = account->figures;
 }
 
+/* The settings are still there. */
 static void count_close(struct account *account)
 {
 	assert_string_equal(account->settings->name, "fake");
@@ -57,7 +58,7 @@ static void count_close(struct account *account)
 static const struct service_ops fake = { .type = "FAKE",
 	.open = count_open,
 	.warm = count_warm,
-	.figures = no_figures,
+	.figures = tell_figures,
 	.close = count_close };
 
 /* ---- snapshots -------------------------------------------------------------------------- */
@@ -220,6 +221,45 @@ static void test_changed(void **state)
 	deployment_release(next);
 }
 
+static void assert_connects(
+	const struct deployment *deployment, uint64_t connects, uint64_t failures)
+{
+	struct account_figures figures;
+
+	assert_true(deployment_pool(deployment, 0, ENV_LIVE, &figures));
+	assert_int_equal(figures.connects, connects);
+	assert_int_equal(figures.failures, failures);
+}
+
+/* What was counted does not fall while the old pool and the new one stand side by side. */
+static void test_connects_never_fall(void **state)
+{
+	struct world *world = *state;
+	struct deployment *old = accounts_deploy(world->accounts, snapshot_of("a", 1)),
+			  *run = deployment_hold(old), *next;
+	struct account *first, *second;
+
+	passes(world, 3);
+	first = deployment_account(old, deployment_snapshot(old)->accounts, ENV_LIVE);
+	first->figures.connects = 10;
+	first->figures.failures = 4;
+	assert_connects(old, 10, 4);
+	next = accounts_deploy(world->accounts, snapshot_of("a", 2));
+	assert_connects(next, 10, 4);
+	deployment_release(old);
+	passes(world, 3);
+	second = deployment_account(next, deployment_snapshot(next)->accounts, ENV_LIVE);
+	second->figures.connects = 1;
+	assert_connects(next, 11, 4);
+	first->figures.failures = 5;
+	deployment_release(run);
+	passes(world, 5);
+	assert_int_equal(closed, 1);
+	assert_connects(next, 11, 5);
+	assert_connects(next, 11, 5);
+	deployment_release(next);
+}
+
 /* Two accounts of equal settings are two. */
 static void test_equal_settings(void **state)
 {
@@ -323,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_unchanged),
 		CASE(test_changed),
+		CASE(test_connects_never_fall),
 		CASE(test_equal_settings),
 		CASE(test_some_in_a_pass),
 		CASE(test_back_in_time),

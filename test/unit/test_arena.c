@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/macros.h"
+#include "base/process.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -149,11 +150,14 @@ static void lasting_ones_are_apart(void **state)
 {
 	size_t before = arena_total(), lasting = arena_total_lasting();
 	struct arena *arena = arena_new_lasting();
+	struct process_figures process;
 
 	arena_alloc(arena, 1000000);
 	arena_alloc(arena, 6000);
 	assert_int_equal(arena_total(), before);
 	assert_int_equal(arena_total_lasting() - lasting, arena_size(arena));
+	process_read(&process);
+	assert_int_equal(process.arenas, before + arena_total_lasting());
 	arena_free(arena);
 	assert_int_equal(arena_total_lasting(), lasting);
 }

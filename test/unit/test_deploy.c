@@ -56,10 +56,7 @@ static void done(void *owner, bool succeeded)
 		loop_stop(world->loop);
 }
 
-static const char *const fixed[] = { "listen", "limits.body", NULL };
-static const struct deploy_hooks hooks = {
-	.prepare = prepare, .done = done, .fixed = fixed
-};
+static const struct deploy_hooks hooks = { .prepare = prepare, .done = done };
 
 static void tick(struct loop_item *item)
 {

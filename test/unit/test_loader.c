@@ -118,6 +118,32 @@ static void test_cancelled_anywhere(void **state)
 	arena_free(arena);
 }
 
+/* Too much for one step of freeing: cancelled in the middle of it, too. */
+static void test_cancelled_while_it_is_freed(void **state)
+{
+	enum { FILES = 80, SIZE = 60000 };
+	struct arena *arena = arena_new();
+	size_t steps, memory = arena_total_lasting();
+	char name[64], *text = mem_alloc(SIZE);
+	int len = snprintf(text, SIZE, "broken: 1\nname: \"%0*d\"\n", SIZE - 100, 0);
+
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "events/broken%d.yaml", i);
+		write_file(name, (struct text){ text, (size_t)len }, 0644);
+	}
+	assert_null(load(arena, &steps));
+	for (size_t stop = steps - 5; stop < steps; stop++) {
+		struct loader *loader = loader_new(settings_path(), arena, diag_new(arena));
+
+		for (size_t i = 0; i < stop; i++)
+			assert_true(loader_step(loader));
+		loader_cancel(loader);
+		assert_int_equal(arena_total_lasting(), memory);
+	}
+	free(text);
+	arena_free(arena);
+}
+
 static void test_errors_leave_nothing(void **state)
 {
 	struct arena *arena = arena_new();
@@ -300,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_steps),
 		CASE(test_cancelled_anywhere),
+		CASE(test_cancelled_while_it_is_freed),
 		CASE(test_errors_leave_nothing),
 		CASE(test_compare),
 		CASE(test_timeouts),
