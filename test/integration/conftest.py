@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter):
             f"{name.replace('_', ' ')} {figure}" for name, figure in PASSES.figures.items()) +
             ("" if PASSES.verdict() else ": held up"))
     for test, figures in PASSES.offenders:
-        terminalreporter.write_line(f"loop: held up in {test}: {figures}")
+        terminalreporter.write_line(f"loop: {test}: {figures}")
 
 
 @pytest.fixture(scope="session")
