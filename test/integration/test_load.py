@@ -11,6 +11,7 @@ import pytest
 
 from actions import ANY, EVENT, insert_into, pg_account, redis_account, set_key
 from harness import Wire, log_action, request_bytes
+from load import Load
 from servers import Redis, wait_until
 
 
@@ -36,38 +37,6 @@ def accepted(daemon):
 
 
 # ---- servers that restart ----------------------------------------------------------------------
-
-class Load:
-    """Clients that send events one after the other until told to stop, and keep the answers."""
-
-    def __init__(self, daemon, clients=4):
-        self.daemon = daemon
-        self.ended = threading.Event()
-        self.answers = []  # (id, the row's response, the key's)
-        self.pool = concurrent.futures.ThreadPoolExecutor(clients)
-        self.clients = [self.pool.submit(self.send, number) for number in range(clients)]
-
-    def send(self, client):
-        number = 0
-        with Wire(self.daemon.port) as wire:
-            while not self.ended.is_set():
-                ident, number = f"{client}-{number}", number + 1
-                wire.send(request_bytes(self.daemon, EVENT, b'{"id":"%s"}' % ident.encode()))
-                reply = wire.reply(30)
-                assert reply.status == 201, reply.text
-                self.answers.append((ident, reply.response("row"), reply.response("key")))
-
-    def goes_on(self, count, what):
-        """Waits for so many answers more."""
-        target = len(self.answers) + count
-        wait_until(lambda: len(self.answers) >= target or
-                   any(client.done() for client in self.clients), 60, what)
-
-    def end(self):
-        self.ended.set()
-        for client in self.clients:
-            client.result(60)
-
 
 @pytest.fixture
 def durable_redis():

@@ -11,7 +11,6 @@ from actions import (ANY, EVENT, MODEL, insert, insert_into, pg_account, redis_a
 from certificates import Authority
 from harness import Wire, exact_loads, log_action, parse_logfmt, request_bytes
 from servers import server_folder, wait_until
-from test_load import Load
 from test_tls_redis import TlsRedis
 
 
@@ -461,27 +460,3 @@ def test_the_systems_certificates(project, start, tls_server):
     project.write("bundle.pem", ours)
     reload(daemon)
     assert daemon.post(EVENT, {"id": "3"}).response("key")["status"] is True
-
-
-# ---- under load ----------------------------------------------------------------------------------
-
-def test_reloads_under_load(project, start, postgres, own_redis):
-    """30 of them, half on a broken folder: no event fails, none is served by two catalogs."""
-    redis_ = own_redis()
-    client = redis_.client()
-    daemon = served(project, start, postgres, redis_)
-    wait_until(lambda: len(volley_clients(client)) == 2, 10, "both halves' connections")
-    clients = volley_clients(client)
-    load = Load(daemon)
-    for number in range(15):
-        project.event(EVENT, [insert_into(payload={"id": "{id}"}),
-                              set_key(key="k{id}", value=f"v{number}")], ANY)
-        assert int(reload(daemon)["catalog"]) == number + 2
-        project.write("events/broken.yaml", "id: broken\nfilters: [\n")
-        reload(daemon, succeeds=False)
-        os.remove(project.path("events/broken.yaml"))
-        load.goes_on(5, "answers between reloads")
-    load.end()
-    assert all(row["status"] is True and key["status"] is True for _, row, key in load.answers)
-    assert volley_clients(client) == clients
-    assert len(ends(daemon)) == 30

@@ -1,104 +1,106 @@
 """A hundred reloads beside a load, half of them of a broken folder: told by the figures."""
 
-import concurrent.futures
 import os
-import threading
+import re
 
-from actions import ANY, EVENT, insert_into, pg_account, redis_account, redis_command
+from actions import ANY, EVENT, insert_into, pg_account, redis_account, redis_command, set_key
 from admin import metrics
-from harness import SANITIZED, Wire, request_bytes
+from certificates import Authority
+from harness import SANITIZED, Wire, log_action
+from load import Clients
 from servers import wait_until
 from test_reload import hang_up, version, volley_backends, volley_clients
+from tls_clients import TlsWire, client_context, with_tls
 
 RELOADS = 20 if SANITIZED else 100
 
 
 def write_marked(project, mark):
-    """An event whose three actions in two filters all tell the same mark."""
+    """An event whose five actions in two filters all tell, or leave behind, the same mark."""
     project.event(EVENT, [
-        {"id": "first", "actions": [redis_command("ECHO", f"{mark}", ident="one"),
-                                    insert_into(payload={"id": "{id}", "mark": f"{mark}"},
-                                                ident="row", returning=["mark"])]},
-        {"id": "second", "actions": [redis_command("ECHO", f"{mark}", ident="two")]}], ANY)
+        {"id": "first", "actions": [
+            redis_command("ECHO", f"{mark}", ident="told"),
+            insert_into(payload={"id": "{id}", "mark": f"{mark}"}, returning=["mark"])]},
+        {"id": "second", "actions": [
+            redis_command("ECHO", f"{mark}", ident="again"),
+            set_key(key="{id}", value=f"{mark}"),
+            log_action(message=f"mark {mark} of {{id}}")]}], ANY)
 
 
-class Marks:
-    """Clients that send events until told to stop, and keep what marks which catalog told."""
+def marks(ident, reply):
+    """(id, catalog, the marks in one reply)"""
+    assert all(task["response"]["status"] is True for rule in reply.json()["match_rules"]
+               for task in rule["actions"]), reply.text
+    return ident, version(reply), {
+        reply.response("told")["responsePayload"], reply.response("again")["responsePayload"],
+        reply.response("row")["responsePayload"]["rows"][0]["mark"]}
 
-    def __init__(self, daemon, clients=3):
-        self.daemon = daemon
-        self.ended = threading.Event()
-        self.told = []  # (catalog, the marks of one reply)
-        self.pool = concurrent.futures.ThreadPoolExecutor(clients)
-        self.clients = [self.pool.submit(self.send, number) for number in range(clients)]
 
-    def send(self, client):
-        number = 0
-        with Wire(self.daemon.port) as wire:
-            while not self.ended.is_set():
-                number += 1
-                wire.send(request_bytes(self.daemon, EVENT, b'{"id":"%d-%d"}' % (client, number)))
-                reply = wire.reply(30)
-                assert reply.status == 201, reply.text
-                marks = {reply.response("one")["responsePayload"],
-                         reply.response("two")["responsePayload"],
-                         reply.response("row")["responsePayload"]["rows"][0]["mark"]}
-                self.told.append((version(reply), marks))
-
-    def end(self):
-        self.ended.set()
-        for client in self.clients:
-            client.result(60)
+def left_behind(daemon, postgres, client):
+    """What the events left in the table, in Redis and in the log: three {id: mark}."""
+    keys = client.keys()
+    return [dict(postgres.run("SELECT id, mark FROM t", database="test")),
+            {key.decode(): mark.decode() for key, mark in zip(keys, client.mget(keys))},
+            {ident: mark for mark, ident in
+             re.findall(r'msg="mark (\S+) of (\S+)"', daemon.log())}]
 
 
 def reloads(daemon):
     """volley_reloads_total by result."""
-    return {result: metrics(daemon).get("volley_reloads_total", result=result)
+    page = metrics(daemon)
+    return {result: page.get("volley_reloads_total", result=result)
             for result in ("succeeded", "failed")}
+
+
+def reload(daemon, result="succeeded"):
+    """SIGHUP; comes back when the counter of that result, and no other, has moved by one."""
+    before = reloads(daemon)
+    hang_up(daemon)
+    wait_until(lambda: reloads(daemon) != before, 30, "the reload")
+    assert reloads(daemon) == {**before, result: before[result] + 1}, daemon.log()[-2000:]
 
 
 def pools(daemon):
     """Connections that were ever opened, and those that stand, by account half."""
     page = metrics(daemon)
-    return {(account, environment): [
-        page.sum(name, account=account, environment=environment)
-        for name in ("volley_pool_connects_total", "volley_pool_connections")]
+    return {(account, environment): (
+        page.sum("volley_pool_connects_total", account=account, environment=environment),
+        page.sum("volley_pool_connections", account=account, environment=environment))
         for account in ("pg", "redis") for environment in ("live", "test")}
 
 
-def test_a_hundred_reloads_under_load(project, start, postgres, own_redis):
+def test_a_hundred_reloads_under_load(project, start, postgres, own_redis, tmp_path):
     """No request fails, none is served by two catalogs, no pool is opened anew, none is left over."""
-    postgres.run("CREATE TABLE t (id text, mark text)", database="test")
+    postgres.run("CREATE TABLE t (id text PRIMARY KEY, mark text)", database="test")
     redis_ = own_redis()
     client = redis_.client()
+    authority = Authority(tmp_path / "tls")
+    port = with_tls(project, authority.issue("server"))
+    context = client_context(authority.certificate)
     pg_account(project, postgres, pool={"connections": 1})
     redis_account(project, redis_)
-    write_marked(project, "catalog 1")
+    write_marked(project, "m1")
     daemon = start(project)
-    load = Marks(daemon)
-    wait_until(lambda: len(load.told) > 100 and len(volley_clients(client)) == 2, 30, "the load")
+    load = Clients(daemon, [lambda: Wire(daemon.port), lambda: TlsWire(port, context)] * 2,
+                   keep=marks)
+    load.goes_on(100, "the load")
+    wait_until(lambda: len(volley_clients(client)) == 2, 10, "both halves' connections")
     before = pools(daemon), volley_clients(client), volley_backends(postgres)
-    assert set(map(tuple, before[0].values())) == {(1, 1)}
-    names = {1: "catalog 1"}
+    assert set(before[0].values()) == {(1, 1)}
     for number in range(RELOADS // 2):
-        for result in ("succeeded", "failed"):
-            count = reloads(daemon)
-            if result == "succeeded":
-                names[number + 2] = f"catalog {number + 2}"
-                write_marked(project, names[number + 2])
-            else:
-                project.write("events/broken.yaml", "id: broken\nfilters: [\n")
-            hang_up(daemon)
-            wait_until(lambda: reloads(daemon) != count, 30, "the reload")
-            assert reloads(daemon) == {**count, result: count[result] + 1}
+        write_marked(project, f"m{number + 2}")
+        reload(daemon)
+        project.write("events/broken.yaml", "id: broken\nfilters: [\n")
+        reload(daemon, "failed")
         os.remove(project.path("events/broken.yaml"))
-    seen = len(load.told)
-    wait_until(lambda: len(load.told) > seen + 20, 30, "events after the last reload")
+    load.goes_on(20, "events after the last reload")
     load.end()
     assert reloads(daemon) == {"succeeded": RELOADS // 2, "failed": RELOADS // 2}
-    assert all(marks == {names[catalog]} for catalog, marks in load.told)
-    assert {catalog for catalog, _ in load.told} >= {1, RELOADS // 2 + 1}
-    assert len({catalog for catalog, _ in load.told}) > RELOADS // 4
+    assert [answer for answer in load.answers if answer[2] != {f"m{answer[1]}"}] == []
+    seen = {catalog for _, catalog, _ in load.answers}
+    assert seen >= {1, RELOADS // 2 + 1} and len(seen) > RELOADS // 4
+    wanted = {ident: f"m{catalog}" for ident, catalog, _ in load.answers}
+    assert left_behind(daemon, postgres, client) == [wanted] * 3
     wait_until(lambda: metrics(daemon).get("volley_catalogs_alive") == 1, 10, "one catalog")
     assert (pools(daemon), volley_clients(client), volley_backends(postgres)) == before
-    print(f"{len(load.told)} events beside {RELOADS} reloads")
+    print(f"{len(load.answers)} events beside {RELOADS} reloads")
